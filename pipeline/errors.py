@@ -1,0 +1,168 @@
+"""The tree of errors: each says where it happened, why, and therefore what is done about it.
+
+    PipelineError
+    ├── UsageError             the person can mend it: arguments, settings, catalogue          exit code 2
+    ├── UnavailableError       a service cannot be reached; nothing is lost, try again         exit code 1
+    └── RecordError            this record cannot be enriched: a dead letter, at once
+        ├── DecodeError        bytes that are not what the topic's setting says
+        ├── ContractError      decoded, but not what the schema or the enrichment asks for
+        ├── RedactionError     redaction did not finish: no call is made
+        │   └── LeakError      a personal value stood in the prompt or in the answer
+        ├── PromptError        the prompt cannot be made within its limits
+        ├── BudgetError        a hard budget is spent and the enrichment says dead letter
+        ├── CallError          the model was asked and there is no answer to use
+        │   ├── RefusalError       it declined, or a content filter did
+        │   ├── AnswerError        it answered, but never validly
+        │   └── ProvidersOutError  nobody could be asked and the enrichment says dead letter
+        └── EncodeError        the output cannot be written
+
+A record that is merely early (open breaker, spent quota, registry away) raises none of these: it waits.
+No message carries text of a record: messages are logged, exported and shown.
+"""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The step of a record's way at which it died (a closed list: dead letters, metrics and filters use it)."""
+
+    DECODE = "decode"
+    CONTRACT = "contract"
+    REDACT = "redact"
+    BUDGET = "budget"
+    PROMPT = "prompt"
+    CALL = "call"
+    VALIDATE = "validate"
+    CHECK = "check"
+    ENCODE = "encode"
+    PRODUCE = "produce"
+    PROCESS = "process"
+
+
+class Cause(StrEnum):
+    """Why a record died (a closed list: dead letters, metrics and filters use it)."""
+
+    NULL_VALUE = "null_value"
+    EMPTY_VALUE = "empty_value"
+    UNDECODABLE = "undecodable"
+    SCHEMA_UNKNOWN = "schema_unknown"
+    CONTRACT_BROKEN = "contract_broken"
+    KEY_INVALID = "key_invalid"
+    TOO_LARGE = "too_large"
+    REDACTION_FAILED = "redaction_failed"
+    LEAK = "leak"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    BUDGET_SPENT = "budget_spent"
+    REFUSED = "refused"
+    REQUEST_REJECTED = "request_rejected"
+    ANSWER_INVALID = "answer_invalid"
+    ANSWER_TRUNCATED = "answer_truncated"
+    PROVIDERS_OUT = "providers_out"
+    ENCODE_FAILED = "encode_failed"
+    OUTPUT_TOO_LARGE = "output_too_large"
+    UNEXPECTED = "unexpected"
+
+
+class PipelineError(Exception):
+    """Anything this package raises on purpose; `exit_code` is what a command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(PipelineError):
+    """Arguments, settings or the catalogue are wrong; the message is one line that says what to change."""
+
+    exit_code = 2
+
+
+class UnavailableError(PipelineError):
+    """A service cannot be reached; the message is one line that names it and what to do."""
+
+
+class RecordError(PipelineError):
+    """This record cannot be enriched. `message` is free of personal data."""
+
+    stage = Stage.PROCESS
+    cause = Cause.UNEXPECTED
+
+    def __init__(self, message: str, *, cause: Cause | None = None, stage: Stage | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        if cause is not None:
+            self.cause = cause
+        if stage is not None:
+            self.stage = stage
+
+
+class DecodeError(RecordError):
+    """The bytes are not what the topic's setting says they are."""
+
+    stage = Stage.DECODE
+    cause = Cause.UNDECODABLE
+
+
+class ContractError(RecordError):
+    """Decoded, but not what the schema or the enrichment asks for."""
+
+    stage = Stage.CONTRACT
+    cause = Cause.CONTRACT_BROKEN
+
+
+class RedactionError(RecordError):
+    """Redaction did not finish; no call is made."""
+
+    stage = Stage.REDACT
+    cause = Cause.REDACTION_FAILED
+
+
+class LeakError(RedactionError):
+    """A personal value stood in the prompt or in the answer."""
+
+    cause = Cause.LEAK
+
+
+class PromptError(RecordError):
+    """The prompt cannot be made within its limits."""
+
+    stage = Stage.PROMPT
+    cause = Cause.PROMPT_TOO_LONG
+
+
+class BudgetError(RecordError):
+    """A hard budget is spent and the enrichment says dead letter."""
+
+    stage = Stage.BUDGET
+    cause = Cause.BUDGET_SPENT
+
+
+class CallError(RecordError):
+    """The model was asked and there is no answer to use."""
+
+    stage = Stage.CALL
+    cause = Cause.REQUEST_REJECTED
+
+
+class RefusalError(CallError):
+    """The model declined, or a content filter did."""
+
+    cause = Cause.REFUSED
+
+
+class AnswerError(CallError):
+    """The model answered, but never validly."""
+
+    stage = Stage.VALIDATE
+    cause = Cause.ANSWER_INVALID
+
+
+class ProvidersOutError(CallError):
+    """Nobody could be asked and the enrichment says dead letter."""
+
+    cause = Cause.PROVIDERS_OUT
+
+
+class EncodeError(RecordError):
+    """The output cannot be written."""
+
+    stage = Stage.ENCODE
+    cause = Cause.ENCODE_FAILED

@@ -1,0 +1,271 @@
+"""All settings, and the only reader of the environment.
+
+Order, first wins: environment (`PIPELINE_*`, nested by `__`), `pipeline.toml` in the working directory (or the file named
+by `PIPELINE_CONFIG`), the embedded stack when one runs, the defaults below. Secrets come from the environment, or from files
+it names (`..._FILE`), never from the TOML file.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pipeline.errors import UsageError
+
+CACHE_FOLDER = Path(
+    os.environ.get("PIPELINE_CACHE")
+    or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enrichment-pipeline"
+)
+"""Everything this machine may lose: downloaded servers, the embedded stack's data, worker slots."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """The cluster. Anything else that librdkafka knows goes into `options` by its own name."""
+
+    bootstrap_servers: str = ""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str = ""
+    sasl_username: str = ""
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: str = ""
+    group_protocol: Literal["consumer", "classic"] = "consumer"
+    """`consumer` is KIP-848 (brokers from 4.0); `classic` uses cooperative-sticky on older ones."""
+    options: dict[str, str] = Field(default_factory=dict)
+
+    def client(self) -> dict[str, str]:
+        """The librdkafka settings that every client of this cluster shares. Holds the password: never log it."""
+        found = {"bootstrap.servers": self.bootstrap_servers, "security.protocol": self.security_protocol}
+        if self.sasl_mechanism:
+            found["sasl.mechanism"] = self.sasl_mechanism
+            found["sasl.username"] = self.sasl_username
+            found["sasl.password"] = self.sasl_password.get_secret_value() if self.sasl_password else ""
+        if self.ssl_ca_location:
+            found["ssl.ca.location"] = self.ssl_ca_location
+        return found | self.options
+
+
+class RegistrySettings(_Section):
+    """A Confluent-compatible schema registry."""
+
+    url: str = ""
+    username: str = ""
+    password: SecretStr | None = None
+    ssl_ca_location: str = ""
+
+
+class ProviderSettings(_Section):
+    """One account at one provider. `requests_per_minute` and the token quotas are the account's own; 0 is no quota."""
+
+    wire: Literal["openai", "anthropic"]
+    base_url: str = ""
+    """Empty: the vendor's own address. vLLM, Ollama and llama.cpp are `wire = openai` with their address here."""
+    api_key_env: str = ""
+    """Name of the environment variable that holds the key (or of the file, as `<NAME>_FILE`)."""
+    api_key: SecretStr | None = None
+    """Only set by the embedded stack, whose simulator takes any key."""
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    input_tokens_per_minute: int = 0
+    output_tokens_per_minute: int = 0
+    max_concurrency: int = 1000
+    timeout: timedelta = timedelta(seconds=60)
+    simulated: bool = False
+    """True for the simulator: its outputs say so in their provenance."""
+
+    def key(self) -> SecretStr | None:
+        """The key, or None when its variable is not set."""
+        return self.api_key or secret(self.api_key_env)
+
+
+class RedisSettings(_Section):
+    """Shared quota and cache for a fleet; empty: each worker on its own."""
+
+    url: str = ""
+
+
+class EngineSettings(_Section):
+    """The stream engine of a worker."""
+
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Records in `process` at once."""
+    backlog: Annotated[int, Field(ge=1)] = 5000
+    """Records fetched and not yet finished, waiting for their key's turn included."""
+    commit_interval: timedelta = timedelta(milliseconds=50)
+    grace: timedelta = timedelta(seconds=10)
+    """How long records in flight may go on at a stop or a revoked partition."""
+    slot: str = ""
+    """Stable name of this worker among its group's; empty: the lowest free one on this host."""
+
+
+class VaultSettings(_Section):
+    """Keys that seal originals: `id:base64 of 32 bytes`, comma-separated, the first one seals, all open."""
+
+    keys: SecretStr | None = None
+
+
+class CatalogueSettings(_Section):
+    """Where topics, schemas and enrichments are read from; empty: what ships with the package."""
+
+    topics: str = ""
+    schemas: str = ""
+    enrichments: str = ""
+
+
+class TelemetrySettings(_Section):
+    """Logs, metrics, traces."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    metrics_port: int = 0
+    """Prometheus metrics on 127.0.0.1 at this port; 0: off."""
+
+
+class GuardSettings(_Section):
+    """When dead letters pass this share of a window, the processor pauses and says so."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    window: Annotated[int, Field(ge=10)] = 200
+
+
+class BudgetSettings(_Section):
+    """Money that may be spent, in US dollars; 0: no limit."""
+
+    daily_usd: Decimal = Decimal(0)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `pipeline config` prints the effective values, secrets hidden."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PIPELINE_",
+        env_nested_delimiter="__",
+        extra="ignore",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    registry: RegistrySettings = RegistrySettings()
+    providers: dict[str, ProviderSettings] = Field(
+        default_factory=lambda: {
+            "openai": ProviderSettings(wire="openai", api_key_env="OPENAI_API_KEY"),
+            "anthropic": ProviderSettings(wire="anthropic", api_key_env="ANTHROPIC_API_KEY"),
+        }
+    )
+    redis: RedisSettings = RedisSettings()
+    engine: EngineSettings = EngineSettings()
+    vault: VaultSettings = VaultSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    guard: GuardSettings = GuardSettings()
+    budget: BudgetSettings = BudgetSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            _Tables(settings_cls, _toml()),
+            _Tables(settings_cls, _embedded()),
+        )
+
+
+class _Tables(PydanticBaseSettingsSource):
+    """Settings from a nested mapping."""
+
+    def __init__(self, settings_cls: type[BaseSettings], tables: Mapping[str, object]) -> None:
+        super().__init__(settings_cls)
+        self._tables = dict(tables)
+
+    def get_field_value(self, field: object, field_name: str) -> tuple[object, str, bool]:
+        return self._tables.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, object]:
+        return self._tables
+
+
+def secret(name: str) -> SecretStr | None:
+    """The secret in the variable `name`, or in the file that `<name>_FILE` names; None when neither is set."""
+    if not name:
+        return None
+    if value := os.environ.get(name):
+        return SecretStr(value)
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return SecretStr(Path(path).read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise UsageError(f"{name}_FILE names {path}, which cannot be read ({error.strerror})") from None
+    return None
+
+
+def embedded_state_file() -> Path:
+    """Where a running embedded stack says how to reach it (written by `pipeline dev up`)."""
+    return CACHE_FOLDER / "stack" / "state.json"
+
+
+@functools.cache
+def load() -> Settings:
+    """The effective settings. Raises UsageError, one line, when one of them is not valid."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        variable = "PIPELINE_" + "__".join(str(part).upper() for part in first["loc"])
+        raise UsageError(
+            f"setting {name} is not valid: {first['msg']} (set {variable}, or mend pipeline.toml)"
+        ) from None
+
+
+def _toml() -> Mapping[str, object]:
+    named = os.environ.get("PIPELINE_CONFIG")
+    path = Path(named or "pipeline.toml")
+    if not path.exists():
+        if named:
+            raise UsageError(f"PIPELINE_CONFIG names {path}, which does not exist")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None
+
+
+def _embedded() -> Mapping[str, object]:
+    """The running embedded stack's settings; none when the environment names an external cluster."""
+    if os.environ.get("PIPELINE_KAFKA__BOOTSTRAP_SERVERS"):
+        return {}
+    try:
+        state = json.loads(embedded_state_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    settings = state.get("settings", {})
+    return settings if _alive(state.get("pid", 0)) else {}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (OSError, TypeError):
+        return False
+    return pid > 0
