@@ -25,14 +25,14 @@ demo: $(STAMP)
 check: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/lint-imports --no-timing --config pyproject.toml
+	@$(BIN)/lint-imports --no-logo --config pyproject.toml
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest -q tests/unit
 
 test: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/lint-imports --no-timing --config pyproject.toml
+	@$(BIN)/lint-imports --no-logo --config pyproject.toml
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest
 

@@ -1,8 +1,8 @@
 """All settings, and the only reader of the environment.
 
-Order, first wins: environment (`PIPELINE_*`, nested by `__`), `pipeline.toml` in the working directory (or the file named
-by `PIPELINE_CONFIG`), the embedded stack when one runs, the defaults below. Secrets come from the environment, or from files
-it names (`..._FILE`), never from the TOML file.
+Order, first wins: environment (`PIPELINE_*`, nested by `__`), `pipeline.toml` in the working directory (or the file
+named by `PIPELINE_CONFIG`), the embedded stack when one runs, the defaults below. Secrets come from the environment,
+or from files it names (`..._FILE`), never from the TOML file.
 """
 
 from __future__ import annotations
