@@ -20,7 +20,10 @@ A record that is merely early (open breaker, spent quota, registry away) raises 
 No message carries text of a record: messages are logged, exported and shown.
 """
 
+from collections.abc import Sequence
+from decimal import Decimal
 from enum import StrEnum
+from typing import Protocol
 
 
 class Stage(StrEnum):
@@ -79,11 +82,35 @@ class UnavailableError(PipelineError):
     """A service cannot be reached; the message is one line that names it and what to do."""
 
 
+class Attempted(Protocol):
+    """One call to a model that was made, and perhaps paid, before the record died (`llm.Attempt`)."""
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def tier(self) -> str: ...
+    @property
+    def outcome(self) -> StrEnum: ...
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def latency_s(self) -> float: ...
+    @property
+    def input_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int: ...
+    @property
+    def cost_usd(self) -> Decimal: ...
+
+
 class RecordError(PipelineError):
-    """This record cannot be enriched. `message` is free of personal data."""
+    """This record cannot be enriched. `message` is free of personal data; `attempts` are the calls made for it."""
 
     stage = Stage.PROCESS
     cause = Cause.UNEXPECTED
+    attempts: Sequence[Attempted] = ()
 
     def __init__(self, message: str, *, cause: Cause | None = None, stage: Stage | None = None) -> None:
         super().__init__(message)
