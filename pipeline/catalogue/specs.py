@@ -1,0 +1,114 @@
+"""What the catalogue's YAML files may say, and how each value is bounded."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Format(StrEnum):
+    """How the values of a topic are written."""
+
+    AVRO = "avro"
+    JSON = "json"
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ValueSpec(_Data):
+    """What a topic's values are."""
+
+    format: Format
+    schema_: Annotated[str, Field(alias="schema")]
+    version: int = 1
+
+
+class TopicSpec(_Data):
+    """One topic, as its YAML says."""
+
+    topic: str
+    description: str
+    owner: str
+    key: str
+    partitions: Annotated[int, Field(ge=1, le=10_000)]
+    replication: Annotated[int, Field(ge=1, le=9)]
+    config: dict[str, str | int | float | bool]
+    value: ValueSpec
+    data_class: Literal["personal", "internal", "sealed", "public"]
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+
+
+class LabelSpec(_Data):
+    """One label of an enrichment's table."""
+
+    label: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    description: str
+    team: str = ""
+    service_level: timedelta | None = None
+    """How soon an answer is due."""
+
+
+class PromptSpec(_Data):
+    """Which prompt, and what of the record it is given."""
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    fields: dict[str, str]
+    """Variable of the prompt's user part to the path of the input field it is filled from."""
+
+
+class LimitsSpec(_Data):
+    """Bounds of one record's call."""
+
+    input_tokens: Annotated[int, Field(ge=100)] = 6000
+    too_long: Literal["truncate", "dead_letter"] = "truncate"
+    deadline: timedelta = timedelta(minutes=2)
+    """How long one answer may take once a provider takes calls; waiting for one does not count."""
+
+
+class TierSpec(_Data):
+    """One step of the ladder: who is asked, in this order."""
+
+    name: str
+    provider: str
+    model: str
+    max_tokens: Annotated[int, Field(ge=16)]
+    temperature: float | None = None
+    escalate_below: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class EnrichmentSpec(_Data):
+    """`enrichments/<name>/enrichment.yaml`."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    description: str
+    version: str
+    input: str
+    output: str
+    dead_letters: str
+    audit: str = "enrichment.audit.v1"
+    usage: str = "enrichment.usage.v1"
+    answer: str = "enrichment"
+    """Field of the output record that holds the answer."""
+    entity: str
+    """Field of input and output that identifies the entity."""
+    tenant: str = "tenant_id"
+    when: dict[str, dict[Literal["equals", "not_equals", "in", "not_in", "exists"], object]] = Field(
+        default_factory=dict
+    )
+    """Conditions on input fields by path; a record that does not meet them all is committed and counted, no more."""
+    prompt: PromptSpec
+    limits: LimitsSpec = LimitsSpec()
+    tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1)]
+    outage: Literal["wait", "fallback", "dead_letter"] = "wait"
+    redaction: dict[str, object] = Field(default_factory=dict)
+    restore: tuple[str, ...] | None = None
+    """Paths in the answer where personal data are put back; null: where the schema says so."""
+    labels: tuple[LabelSpec, ...] = ()
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Numbers and names that this enrichment's own checks need."""

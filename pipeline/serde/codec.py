@@ -1,0 +1,108 @@
+"""Bytes to records and back.
+
+Confluent wire format: a zero byte, the schema's id as 4 bytes big-endian, the Avro body.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+from fastavro import schemaless_reader, schemaless_writer
+from pydantic import BaseModel
+
+from pipeline import contract
+from pipeline.errors import Cause, ContractError, DecodeError, EncodeError
+from pipeline.serde.registry import Registry, parsed
+
+_HEAD = struct.Struct(">bI")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A record and the registry's id of the schema it was written with (None for JSON)."""
+
+    record: Mapping[str, object]
+    schema_id: int | None
+
+
+class Decoder(Protocol):
+    """Values of one topic to records."""
+
+    async def decode(self, data: bytes) -> Decoded:
+        """Raises DecodeError or ContractError; waits while the registry is away."""
+
+
+class ValueCodec(Decoder, Protocol):
+    """Values of one topic, both ways."""
+
+    def encode(self, record: Mapping[str, object]) -> bytes:
+        """Raises EncodeError that names what does not fit, not the value."""
+
+
+class AvroCodec:
+    """Avro values of one topic. Writes with `schema` under its id; reads whatever compatible schema wrote them."""
+
+    def __init__(self, registry: Registry, schema: contract.Schema, schema_id: int) -> None:
+        self._registry = registry
+        self._source = schema
+        self._schema = dict(parsed(schema))
+        self._head = _HEAD.pack(0, schema_id)
+
+    def encode(self, record: Mapping[str, object]) -> bytes:
+        """Wire-format bytes. Raises EncodeError; the message has no values."""
+        out = io.BytesIO()
+        out.write(self._head)
+        try:
+            schemaless_writer(out, self._schema, dict(record), strict=True)
+        except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
+            raise EncodeError(f"{self._schema['name']} cannot be written as Avro ({type(error).__name__})") from None
+        return out.getvalue()
+
+    async def decode(self, data: bytes) -> Decoded:
+        """The record as this topic's schema reads it, its bounds checked."""
+        if len(data) < _HEAD.size or data[0] != 0:
+            raise DecodeError("not Avro in the Confluent wire format (no magic byte)")
+        schema_id = _HEAD.unpack_from(data)[1]
+        writer = self._registry.known(schema_id) or await self._registry.schema(schema_id)
+        body = io.BytesIO(data)
+        body.seek(_HEAD.size)
+        try:
+            record = schemaless_reader(body, dict(writer), self._schema)
+        except Exception as error:  # noqa: BLE001  # foreign bytes make the reader raise nearly anything
+            raise DecodeError(f"Avro body does not match schema id {schema_id} ({type(error).__name__})") from None
+        if body.tell() != len(data):
+            raise DecodeError(f"Avro body goes on after the record of schema id {schema_id}")
+        if not isinstance(record, dict):
+            raise ContractError("the value is no record")
+        contract.check_bounds(self._source, record)
+        return Decoded(record, schema_id)
+
+
+class JsonCodec:
+    """JSON values of one topic, checked against the same schema, defaults filled in."""
+
+    def __init__(self, schema: contract.Schema) -> None:
+        self._schema = schema
+        self._model: type[BaseModel] = contract.record_model(schema)
+
+    def encode(self, record: Mapping[str, object]) -> bytes:
+        """JSON bytes of a record that fits the schema. Raises EncodeError."""
+        try:
+            return orjson.dumps(dict(record), default=str)
+        except TypeError as error:
+            raise EncodeError(f"{self._schema['name']} cannot be written as JSON ({type(error).__name__})") from None
+
+    async def decode(self, data: bytes) -> Decoded:
+        """The record, defaults filled in. JSON that is broken is undecodable; a wrong field is a broken contract."""
+        try:
+            orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise DecodeError(f"not JSON (at byte {error.pos})", cause=Cause.UNDECODABLE) from None
+        record = contract.read_json(self._model, data)
+        contract.check_bounds(self._schema, record)
+        return Decoded(record, None)

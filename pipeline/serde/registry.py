@@ -1,0 +1,150 @@
+"""A Confluent-compatible schema registry: look-ups for the codecs, checks and registration for the command line.
+
+The client blocks, so look-ups of the hot path run in a thread, once per schema id; what was found stays for good, what
+was not found is asked again only after a while, so that a flood of unknown ids does not become a flood of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
+
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from fastavro import parse_schema
+
+from pipeline.contract import Schema as Avro
+from pipeline.errors import Cause, DecodeError, UnavailableError, UsageError
+from pipeline.settings import RegistrySettings
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_FORGET_UNKNOWN_S = 30.0
+_MOST_UNKNOWN = 10_000
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.2, 5.0
+
+
+class Registry:
+    """One registry. All methods but `schema` block."""
+
+    def __init__(self, settings: RegistrySettings) -> None:
+        if not settings.url:
+            raise UsageError(
+                "no schema registry: start the embedded one (pipeline dev up) or set PIPELINE_REGISTRY__URL to yours"
+            )
+        self.url = settings.url
+        options: dict[str, object] = {"url": settings.url, "timeout": 10, "max.retries": 1}
+        if settings.username and settings.password:
+            options["basic.auth.user.info"] = f"{settings.username}:{settings.password.get_secret_value()}"
+        if settings.ssl_ca_location:
+            options["ssl.ca.location"] = settings.ssl_ca_location
+        self._client = SchemaRegistryClient(options)
+        self._known: dict[int, Avro] = {}
+        self._unknown: dict[int, float] = {}
+        self._asked: dict[int, asyncio.Future[Avro]] = {}
+
+    def known(self, schema_id: int) -> Avro | None:
+        """The parsed writer schema, when it was found before: the hot path, no waiting."""
+        return self._known.get(schema_id)
+
+    async def schema(self, schema_id: int) -> Avro:
+        """The parsed writer schema of an id. Waits while the registry is away; one request per id at a time.
+
+        Raises DecodeError (cause `schema_unknown`) when the registry does not know it.
+        """
+        if (found := self._known.get(schema_id)) is not None:
+            return found
+        if time.monotonic() - self._unknown.get(schema_id, -_FORGET_UNKNOWN_S) < _FORGET_UNKNOWN_S:
+            raise _unknown(schema_id)
+        asked = self._asked.get(schema_id)
+        if asked is None:
+            asked = self._asked[schema_id] = asyncio.ensure_future(self._ask(schema_id))
+            asked.add_done_callback(lambda _: self._asked.pop(schema_id, None))
+        return await asyncio.shield(asked)
+
+    async def _ask(self, schema_id: int) -> Avro:
+        wait = _RETRY_FIRST_S
+        while True:
+            try:
+                text = (await asyncio.to_thread(self._client.get_schema, schema_id)).schema_str
+                self._known[schema_id] = parsed(json.loads(text or ""))
+                return self._known[schema_id]
+            except SchemaRegistryError as error:
+                if error.http_status_code == 404:
+                    if len(self._unknown) >= _MOST_UNKNOWN:
+                        self._unknown.clear()
+                    self._unknown[schema_id] = time.monotonic()
+                    raise _unknown(schema_id) from None
+                _log.warning("registry refused (status %s), records that need it wait", error.http_status_code)
+            except OSError:
+                _log.warning("registry cannot be reached, records that need it wait")
+            except Exception as error:  # noqa: BLE001  # the client lets its HTTP library's own errors through
+                _log.warning("registry cannot be reached (%s), records that need it wait", type(error).__name__)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _RETRY_MOST_S)
+
+    def id_of(self, subject: str, schema: Avro) -> int:
+        """The id under which this very schema stands in `subject`. Raises UsageError when it is not registered."""
+        found = self._call(lambda: self._client.lookup_schema(subject, _sent(schema)))
+        if found is None or found.schema_id is None:
+            raise UsageError(f"schema {subject} is not registered: run pipeline schemas register")
+        self._known[found.schema_id] = parsed(schema)
+        return found.schema_id
+
+    def versions(self, subject: str) -> list[int]:
+        """The versions of a subject; empty when the registry does not know it."""
+        return self._call(lambda: self._client.get_versions(subject)) or []
+
+    def compatible(self, subject: str, schema: Avro) -> list[str]:
+        """Why this schema breaks BACKWARD_TRANSITIVE in `subject`: a line each, empty when it does not."""
+        broken = []
+        for version in self.versions(subject):
+            fine = self._call(lambda v=version: self._client.test_compatibility(subject, _sent(schema), v))  # type: ignore[misc]  # default binds the loop's value
+            if not fine:
+                broken.append(f"readers of {subject} version {version} would break")
+        return broken
+
+    def register(self, subject: str, schema: Avro) -> int:
+        """Registers a schema under BACKWARD_TRANSITIVE and returns its id. Raises UsageError when it is refused."""
+        try:
+            self._call(lambda: self._client.set_compatibility(subject, "BACKWARD_TRANSITIVE"))
+            found = self._call(lambda: self._client.register_schema(subject, _sent(schema)))
+        except SchemaRegistryError as error:
+            raise UsageError(f"the registry refused {subject}: {error.error_message}") from None
+        if found is None:
+            raise UsageError(f"the registry refused {subject}")
+        return found
+
+    def _call(self, ask: Callable[[], _T]) -> _T | None:
+        """The answer, None for 404. Raises UnavailableError when nobody answers."""
+        try:
+            return ask()
+        except SchemaRegistryError as error:
+            if error.http_status_code == 404:
+                return None
+            if error.http_status_code in (409, 422):
+                raise
+            raise UnavailableError(
+                f"schema registry {self.url} answers with status {error.http_status_code}: check its log and credentials"
+            ) from None
+        except Exception as error:  # noqa: BLE001  # the client lets its HTTP library's own errors through
+            raise UnavailableError(
+                f"schema registry {self.url} cannot be reached ({type(error).__name__}): is it up? (pipeline doctor)"
+            ) from None
+
+
+def parsed(schema: Avro) -> Avro:
+    """The schema as the Avro codec wants it, its names resolved apart from all others."""
+    return cast(Avro, parse_schema(dict(schema), named_schemas={}))
+
+
+def _sent(schema: Mapping[str, object]) -> Schema:
+    return Schema(json.dumps(schema), "AVRO")
+
+
+def _unknown(schema_id: int) -> DecodeError:
+    return DecodeError(f"the registry has no schema with id {schema_id}", cause=Cause.SCHEMA_UNKNOWN)
