@@ -129,7 +129,7 @@ class Registry:
             if error.http_status_code in (409, 422):
                 raise
             raise UnavailableError(
-                f"schema registry {self.url} answers with status {error.http_status_code}: check its log and credentials"
+                f"schema registry {self.url} answers {error.http_status_code}: check its log and the credentials"
             ) from None
         except Exception as error:  # noqa: BLE001  # the client lets its HTTP library's own errors through
             raise UnavailableError(

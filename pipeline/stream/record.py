@@ -43,5 +43,5 @@ class Processor(Protocol):
     def failed(self, record: Record, error: Exception) -> Sequence[Output]:
         """The outputs that stand for a record whose `process` raised (a dead letter). Must not raise."""
 
-    def refused(self, record: Record, output: Output, reason: str) -> Sequence[Output]:
-        """All outputs that stand for `record` after the broker or client refused `output`. Must not raise."""
+    def refused(self, record: Record, outputs: Sequence[Output], refused: Output, reason: str) -> Sequence[Output]:
+        """All outputs that stand for `record` after the broker or client refused one of `outputs`. Must not raise."""

@@ -1,1 +1,1 @@
-"""TBD."""
+"""Metrics, traces and logs: closed lists of names, and nothing of a record's content."""

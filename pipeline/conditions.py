@@ -1,0 +1,32 @@
+"""The `when` filter of an enrichment: conditions on event fields, all of which must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline import paths
+
+
+def meets(when: Mapping[str, Mapping[str, object]], record: Mapping[str, object]) -> bool:
+    """Whether the record is one to enrich: `{"channel": {"in": ["email", "web"]}}`, each path with its rules."""
+    return all(
+        _holds(rule, wanted, paths.first(record, path))
+        for path, rules in when.items()
+        for rule, wanted in rules.items()
+    )
+
+
+def _holds(rule: str, wanted: object, value: object) -> bool:
+    match rule:
+        case "equals":
+            return value == wanted
+        case "not_equals":
+            return value != wanted
+        case "in":
+            return isinstance(wanted, list) and value in wanted
+        case "not_in":
+            return isinstance(wanted, list) and value not in wanted
+        case "exists":
+            return (value not in (None, "")) == wanted
+        case _:
+            raise ValueError(f"unknown condition {rule}")

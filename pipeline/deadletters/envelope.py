@@ -1,0 +1,192 @@
+"""The envelope: everything a person needs to understand a record that died, and all bytes needed to send it again."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from pipeline import __version__
+from pipeline.catalogue import Enrichment
+from pipeline.errors import Attempted, Cause, RecordError, Stage
+from pipeline.redact import Keyring
+from pipeline.stream.record import Record
+
+EVENT_ID = "event-id"
+"""Header: the input record's identity, kept when it is sent again."""
+REPLAYS = "replay-history"
+"""Header on a record sent again: JSON of the replays so far and of when it first died."""
+PREVIEW_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What is known about a record when it dies."""
+
+    record: Record
+    event_id: str
+    error: Exception
+    tenant_id: str = ""
+    entity_id: str = ""
+    schema_id: int | None = None
+    preview: str = ""
+
+    @property
+    def stage(self) -> Stage:
+        return self.error.stage if isinstance(self.error, RecordError) else Stage.PROCESS
+
+    @property
+    def cause(self) -> Cause:
+        return self.error.cause if isinstance(self.error, RecordError) else Cause.UNEXPECTED
+
+    @property
+    def attempts(self) -> Sequence[Attempted]:
+        return self.error.attempts if isinstance(self.error, RecordError) else ()
+
+
+def envelope(
+    death: Death, enrichment: Enrichment, keyring: Keyring, now: datetime, *, whole: bool = True
+) -> dict[str, object]:
+    """The dead letter's record. `whole` false leaves the original out: it stays where it is, in the input topic."""
+    record, value = death.record, death.record.value
+    history = _history(record)
+    return {
+        "event_id": death.event_id,
+        "tenant_id": death.tenant_id,
+        "entity_id": death.entity_id,
+        "source": source(record),
+        "key": record.key,
+        "headers": [{"name": name, "value": data} for name, data in record.headers if name != REPLAYS],
+        "original": None if value is None or not whole else keyring.seal(value, associated(record, death.event_id)),
+        "original_size": len(value or b""),
+        "original_sha256": "" if value is None else digest(keyring, value),
+        "preview": death.preview[:PREVIEW_CHARACTERS] if whole else "",
+        "stage": death.stage,
+        "cause": death.cause,
+        "message": _message(death),
+        "traceback": _traceback(death),
+        "fingerprint": fingerprint(death, enrichment),
+        "attempts": [attempt(made, enrichment.spec.prompt.version) for made in death.attempts],
+        "enrichment": enrichment.name,
+        "enrichment_version": enrichment.spec.version,
+        "prompt_version": enrichment.spec.prompt.version,
+        "pipeline_version": __version__,
+        "schema_id": death.schema_id,
+        "trace_id": _trace_id(record),
+        "first_failed_at": history.first_failed_at or now,
+        "failed_at": now,
+        "replays": list(history.replays),
+    }
+
+
+def source(record: Record) -> dict[str, object]:
+    """The coordinates of an input record, as every output has them."""
+    return {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
+    }
+
+
+def attempt(made: Attempted, prompt_version: str) -> dict[str, object]:
+    """One call, as dead letters keep it."""
+    return {
+        "provider": made.provider,
+        "model": made.model,
+        "tier": made.tier,
+        "outcome": str(made.outcome),
+        "status": made.status,
+        "latency_ms": round(made.latency_s * 1000),
+        "prompt_version": prompt_version,
+        "input_tokens": made.input_tokens,
+        "output_tokens": made.output_tokens,
+        "cost_usd": made.cost_usd.quantize(Decimal("1e-10")),
+    }
+
+
+def associated(record: Record, event_id: str) -> bytes:
+    """What a sealed original is bound to: it opens nowhere else."""
+    return f"{record.topic}/{record.partition}/{record.offset}/{event_id}".encode()
+
+
+def digest(keyring: Keyring, value: bytes) -> str:
+    """Keyed, so that nobody without the key can try values until one fits."""
+    return hmac.new(keyring.digest_key(), value, hashlib.sha256).hexdigest()
+
+
+def fingerprint(death: Death, enrichment: Enrichment) -> str:
+    """The same for the same cause and shape: enrichment, stage, cause, and where in the code the unforeseen arose."""
+    parts = [enrichment.name, death.stage, death.cause]
+    if not isinstance(death.error, RecordError):
+        frames = traceback.extract_tb(death.error.__traceback__)
+        parts += [type(death.error).__name__, *(f"{frame.name}:{frame.lineno}" for frame in frames[-1:])]
+    elif death.cause in (Cause.CONTRACT_BROKEN, Cause.ANSWER_INVALID, Cause.SCHEMA_UNKNOWN):
+        parts.append(death.error.message)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class _History:
+    first_failed_at: datetime | None
+    replays: Sequence[Mapping[str, object]]
+
+
+def _history(record: Record) -> _History:
+    """What the replayer wrote on the record; anything that is not from it counts as none."""
+    data = next((value for name, value in record.headers if name == REPLAYS), None)
+    if data is None:
+        return _History(None, ())
+    try:
+        found = json.loads(data)
+        replays = [
+            {
+                "replay_id": str(item["replay_id"]),
+                "at": datetime.fromisoformat(item["at"]),
+                "by": str(item["by"]),
+                "why": str(item.get("why", "")),
+            }
+            for item in found["replays"]
+        ]
+        return _History(datetime.fromisoformat(found["first_failed_at"]), replays)
+    except (ValueError, KeyError, TypeError):
+        return _History(None, ())
+
+
+def _message(death: Death) -> str:
+    if isinstance(death.error, RecordError):
+        return death.error.message
+    return f"{type(death.error).__name__} in {_last_frame(death.error)}"
+
+
+def _last_frame(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].name}, line {frames[-1].lineno}" if frames else "unknown place"
+
+
+def _traceback(death: Death) -> str:
+    """Frames only, without the exceptions' own texts and without source lines: those may quote the record."""
+    if isinstance(death.error, RecordError):
+        return ""
+    lines = []
+    error: BaseException | None = death.error
+    while error is not None:
+        lines.append(type(error).__name__)
+        lines += [
+            f"  {frame.filename.rpartition('/pipeline/')[2]}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        error = error.__cause__ or error.__context__
+    return "\n".join(lines)
+
+
+def _trace_id(record: Record) -> str:
+    """From the W3C traceparent header."""
+    value = next((value for name, value in record.headers if name == "traceparent"), None)
+    parts = (value or b"").decode("ascii", "replace").split("-")
+    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else ""

@@ -1,0 +1,218 @@
+"""What stands in Kafka for a record: its output or its dead letter, and with either its audit and usage records."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import BaseModel
+
+from pipeline import __version__
+from pipeline.catalogue import Enrichment
+from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, Death, envelope, source
+from pipeline.errors import Attempted, Cause, RecordError, Stage
+from pipeline.llm import Completion, RenderedPrompt
+from pipeline.redact import Keyring, Redaction
+from pipeline.serde import ValueCodec
+from pipeline.stream.record import Headers, Output, Record
+
+_log = logging.getLogger(__name__)
+_EVENTS = uuid.uuid5(uuid.NAMESPACE_URL, "enrichment-pipeline/event")
+_CENTS = Decimal("1e-10")
+
+
+@dataclass(frozen=True, slots=True)
+class Codecs:
+    """How the topics that one enrichment writes are written."""
+
+    output: ValueCodec
+    dead_letters: ValueCodec
+    audit: ValueCodec
+    usage: ValueCodec
+
+
+@dataclass(slots=True)
+class Way:
+    """What is known about a record so far; a dead letter tells as much of it as there is."""
+
+    record: Record
+    event_id: str
+    tenant_id: str = ""
+    entity_id: str = ""
+    schema_id: int | None = None
+    redaction: Redaction | None = None
+    prompt: RenderedPrompt | None = None
+    completion: Completion[BaseModel] | None = None
+
+
+class OutputWriter:
+    """Writes the records of one enrichment. `simulated` names the providers nobody pays."""
+
+    def __init__(self, enrichment: Enrichment, codecs: Codecs, keyring: Keyring, simulated: frozenset[str]) -> None:
+        self._enrichment, self._spec = enrichment, enrichment.spec
+        self._codecs, self._keyring, self._simulated = codecs, keyring, simulated
+
+    def enriched(
+        self, way: Way, completion: Completion[BaseModel], answer: Mapping[str, object], now: datetime
+    ) -> Sequence[Output]:
+        """The enriched record."""
+        output = {
+            "event_id": way.event_id,
+            "tenant_id": way.tenant_id,
+            self._spec.entity: way.entity_id,
+            "source": source(way.record),
+            "enriched_at": now,
+            self._spec.answer: answer,
+            "provenance": self._provenance(way, completion),
+        }
+        return [
+            Output(self._spec.output, way.record.key, self._codecs.output.encode(output), _headers(way)),
+            self._audit(way, now, "ENRICHED"),
+            *self._usage(way, now, completion.attempts),
+        ]
+
+    def _provenance(self, way: Way, completion: Completion[BaseModel]) -> dict[str, object]:
+        return {
+            "enrichment": self._enrichment.name,
+            "enrichment_version": self._spec.version,
+            "pipeline_version": __version__,
+            "provider": completion.provider,
+            "model": completion.model,
+            "simulated": completion.simulated,
+            "prompt_version": self._spec.prompt.version,
+            "tier": completion.tier,
+            "cached": completion.cached,
+            "attempts": len(completion.attempts),
+            "input_tokens": completion.usage.input_tokens,
+            "cached_tokens": completion.usage.cached_tokens,
+            "output_tokens": completion.usage.output_tokens,
+            "cost_usd": completion.cost_usd.quantize(_CENTS),
+            "confidence": confidence_of(completion.answer),
+            "redactions": dict(way.redaction.counts) if way.redaction else {},
+        }
+
+    def _audit(self, way: Way, now: datetime, outcome: str, death: Death | None = None) -> Output:
+        done, attempts = way.completion, death.attempts if death else ()
+        record = {
+            "event_id": way.event_id,
+            "tenant_id": way.tenant_id,
+            "entity_id": way.entity_id,
+            "source": source(way.record),
+            "at": now,
+            "outcome": outcome,
+            "stage": death.stage if death else "",
+            "cause": death.cause if death else "",
+            "enrichment": self._enrichment.name,
+            "enrichment_version": self._spec.version,
+            "prompt_version": self._spec.prompt.version,
+            "provider": done.provider if done else "",
+            "model": done.model if done else "",
+            "attempts": len(done.attempts) if done else len(attempts),
+            "cached": done.cached if done else False,
+            "prompt_sha256": _digest(way.prompt),
+            "redactions": dict(way.redaction.counts) if way.redaction else {},
+            "restored": list(self._enrichment.restored) if death is None else [],
+        }
+        return Output(self._spec.audit, way.event_id.encode(), self._codecs.audit.encode(record), _headers(way))
+
+    def _usage(self, way: Way, now: datetime, attempts: Sequence[Attempted]) -> list[Output]:
+        """One usage record per model that was asked: every paid call, also of a record that died."""
+        models: dict[tuple[str, str, str], list[Attempted]] = {}
+        for made in attempts:
+            models.setdefault((made.provider, made.model, made.tier), []).append(made)
+        done = way.completion
+        if not attempts and done is not None:
+            models[done.provider, done.model, done.tier] = []
+        outputs = []
+        for (provider, model, tier), calls in models.items():
+            record = {
+                "event_id": way.event_id,
+                "tenant_id": way.tenant_id,
+                "enrichment": self._enrichment.name,
+                "at": now,
+                "provider": provider,
+                "model": model,
+                "tier": tier,
+                "simulated": provider in self._simulated,
+                "cached": done.cached if done else False,
+                "calls": len(calls),
+                "input_tokens": sum(made.input_tokens for made in calls),
+                "output_tokens": sum(made.output_tokens for made in calls),
+                "cost_usd": sum((made.cost_usd for made in calls), Decimal(0)).quantize(_CENTS),
+            }
+            value = self._codecs.usage.encode(record)
+            outputs.append(Output(self._spec.usage, way.event_id.encode(), value, _headers(way)))
+        return outputs
+
+    def refused(
+        self, record: Record, outputs: Sequence[Output], refused: Output, reason: str, now: datetime
+    ) -> tuple[Death, Sequence[Output]]:
+        """The dead letter of a record whose output Kafka refuses; what its calls cost is still written."""
+        way = Way(record, event_id_of(record))
+        error = RecordError(
+            f"Kafka refused the record for {refused.topic}: {reason}", cause=Cause.OUTPUT_TOO_LARGE, stage=Stage.PRODUCE
+        )
+        death, letters = self.dead(way, error, now, whole=refused.topic != self._spec.dead_letters)
+        paid = [output for output in outputs if output.topic == self._spec.usage and output is not refused]
+        return death, [*letters, *paid]
+
+    def dead(self, way: Way, error: Exception, now: datetime, *, whole: bool = True) -> tuple[Death, Sequence[Output]]:
+        """The dead letter. `whole` false leaves the original out: it stays in the input topic."""
+        death = Death(
+            record=way.record,
+            event_id=way.event_id,
+            error=error,
+            tenant_id=way.tenant_id,
+            entity_id=way.entity_id,
+            schema_id=way.schema_id,
+            preview=_preview(way.redaction),
+        )
+        if not isinstance(error, RecordError):
+            _log.error(
+                "%s: unexpected %s at %s/%d/%d",
+                self._enrichment.name,
+                type(error).__name__,
+                way.record.topic,
+                way.record.partition,
+                way.record.offset,
+            )
+        value = self._codecs.dead_letters.encode(envelope(death, self._enrichment, self._keyring, now, whole=whole))
+        attempts = death.attempts or (way.completion.attempts if way.completion else ())
+        return death, [
+            Output(self._spec.dead_letters, way.record.key, value, _headers(way)),
+            self._audit(way, now, "DEAD_LETTER", death),
+            *self._usage(way, now, attempts),
+        ]
+
+
+def event_id_of(record: Record) -> str:
+    """The publisher's own (header), else one that is always the same for these coordinates."""
+    given = next((value for name, value in record.headers if name == EVENT_ID), None)
+    if given and len(given) <= 200 and given.isascii():
+        return given.decode("ascii")
+    return str(uuid.uuid5(_EVENTS, f"{record.topic}/{record.partition}/{record.offset}"))
+
+
+def _headers(way: Way) -> Headers:
+    """The publisher's headers travel on; ours are set anew."""
+    kept = tuple((name, value) for name, value in way.record.headers if name not in (EVENT_ID, REPLAYS))
+    return (*kept, (EVENT_ID, way.event_id.encode()))
+
+
+def confidence_of(answer: BaseModel) -> float:
+    """The answer's own; 1 where its schema has none."""
+    value = getattr(answer, "confidence", 1.0)
+    return float(value)
+
+
+def _digest(prompt: RenderedPrompt | None) -> str:
+    return hashlib.sha256(f"{prompt.system}\0{prompt.user.text}".encode()).hexdigest() if prompt else ""
+
+
+def _preview(redaction: Redaction | None) -> str:
+    return "\n".join(text.text for text in redaction.fields.values()) if redaction else ""

@@ -1,0 +1,59 @@
+"""What became of the records of this worker, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from pipeline.errors import Cause, Stage
+
+
+@dataclass(slots=True)
+class Tally:
+    """One enrichment's counts since the worker started."""
+
+    enriched: int = 0
+    skipped: int = 0
+    dead: Counter[tuple[Stage, Cause]] = field(default_factory=Counter)
+    cost_usd: Decimal = Decimal(0)
+
+    @property
+    def dead_letters(self) -> int:
+        return sum(self.dead.values())
+
+
+class Outcomes:
+    """Counts outcomes and tells whoever listens (the guard) of each one that is an answer or a dead letter."""
+
+    def __init__(self) -> None:
+        self.tallies: dict[str, Tally] = {}
+        self._listeners: list[Callable[[str, bool], None]] = []
+
+    def listen(self, listener: Callable[[str, bool], None]) -> None:
+        """`listener(enrichment, died)` is called for each record."""
+        self._listeners.append(listener)
+
+    def enriched(self, enrichment: str, cost_usd: Decimal) -> None:
+        """One record was enriched."""
+        tally = self._tally(enrichment)
+        tally.enriched += 1
+        tally.cost_usd += cost_usd
+        self._tell(enrichment, died=False)
+
+    def skipped(self, enrichment: str) -> None:
+        """One record was outside the enrichment's `when` filter."""
+        self._tally(enrichment).skipped += 1
+
+    def dead(self, enrichment: str, stage: Stage, cause: Cause) -> None:
+        """One record died."""
+        self._tally(enrichment).dead[stage, cause] += 1
+        self._tell(enrichment, died=True)
+
+    def _tally(self, enrichment: str) -> Tally:
+        return self.tallies.setdefault(enrichment, Tally())
+
+    def _tell(self, enrichment: str, *, died: bool) -> None:
+        for listener in self._listeners:
+            listener(enrichment, died)
