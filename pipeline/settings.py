@@ -139,6 +139,8 @@ class GuardSettings(_Section):
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     window: Annotated[int, Field(ge=10)] = 200
+    probe_after: timedelta = timedelta(seconds=60)
+    """How long the processor stays paused before it tries again."""
 
 
 class BudgetSettings(_Section):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import cast
 
 from pipeline import __version__
 from pipeline.catalogue import Enrichment
@@ -55,6 +56,7 @@ def envelope(
     """The dead letter's record. `whole` false leaves the original out: it stays where it is, in the input topic."""
     record, value = death.record, death.record.value
     history = _history(record)
+    bound = sealed_to({"source": source(record), "event_id": death.event_id})
     return {
         "event_id": death.event_id,
         "tenant_id": death.tenant_id,
@@ -62,7 +64,7 @@ def envelope(
         "source": source(record),
         "key": record.key,
         "headers": [{"name": name, "value": data} for name, data in record.headers if name != REPLAYS],
-        "original": None if value is None or not whole else keyring.seal(value, associated(record, death.event_id)),
+        "original": None if value is None or not whole else keyring.seal(value, bound),
         "original_size": len(value or b""),
         "original_sha256": "" if value is None else digest(keyring, value),
         "preview": death.preview[:PREVIEW_CHARACTERS] if whole else "",
@@ -110,9 +112,10 @@ def attempt(made: Attempted, prompt_version: str) -> dict[str, object]:
     }
 
 
-def associated(record: Record, event_id: str) -> bytes:
-    """What a sealed original is bound to: it opens nowhere else."""
-    return f"{record.topic}/{record.partition}/{record.offset}/{event_id}".encode()
+def sealed_to(letter: Mapping[str, object]) -> bytes:
+    """What the sealed original of an envelope is bound to: it opens nowhere else."""
+    at = cast(Mapping[str, object], letter["source"])
+    return f"{at['topic']}/{at['partition']}/{at['offset']}/{letter['event_id']}".encode()
 
 
 def digest(keyring: Keyring, value: bytes) -> str:

@@ -1,0 +1,64 @@
+"""`pipeline run`: a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from datetime import timedelta
+
+import click
+import uvloop
+
+from pipeline import catalogue, settings
+from pipeline.telemetry.logs import configure
+from pipeline.worker import Worker
+
+
+@click.command()
+@click.argument("enrichments", nargs=-1)
+@click.option("--until-idle", type=float, metavar="SECONDS", help="End when nothing was left to do for so long.")
+@click.option("--json", "as_json", is_flag=True, help="Print the final counts as JSON on standard output.")
+def command(enrichments: tuple[str, ...], until_idle: float | None, as_json: bool) -> None:
+    """Run a worker for ENRICHMENTS (all of them when none is named).
+
+    SIGINT or SIGTERM ends it gracefully: records in flight finish within the grace period, everything done is
+    committed. Start it several times to share the work.
+
+    \b
+    Example:
+      pipeline run tickets --until-idle 5
+    """
+    effective = settings.load()
+    configure(effective.telemetry.log_level, effective.telemetry.log_format)
+    idle = None if until_idle is None else timedelta(seconds=until_idle)
+    uvloop.run(_run(effective, enrichments, idle, as_json))
+
+
+async def _run(
+    effective: settings.Settings, enrichments: tuple[str, ...], idle: timedelta | None, as_json: bool
+) -> None:
+    worker = await Worker.open(effective, catalogue.load(effective.catalogue), enrichments)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, worker.stop)
+    await worker.run(idle)
+    tallies = worker.status().tallies
+    counts = {
+        name: {
+            "enriched": tally.enriched,
+            "skipped": tally.skipped,
+            "dead_letters": {cause: count for (_, cause), count in tally.dead.items()},
+            "cost_usd": str(tally.cost_usd),
+        }
+        for name, tally in tallies.items()
+    }
+    if as_json:
+        click.echo(json.dumps(counts))
+    else:
+        for name in counts:
+            click.echo(
+                f"{name}: {tallies[name].enriched} enriched, {tallies[name].dead_letters} dead letters, "
+                f"{tallies[name].skipped} skipped, {tallies[name].cost_usd} USD",
+                err=True,
+            )

@@ -1,0 +1,163 @@
+"""A worker: one engine for each enrichment it runs, one gateway for all, and the guard that pauses them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pipeline.catalogue import Catalogue, Enrichment, Format, TopicSpec
+from pipeline.deadletters.guard import Guard, GuardPolicy
+from pipeline.errors import UsageError
+from pipeline.llm import Gateway, GatewayStatus
+from pipeline.outputs import Codecs, OutputWriter
+from pipeline.processor import EnrichmentProcessor
+from pipeline.redact import Keyring, RedactionPolicy, Redactor
+from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec
+from pipeline.settings import CACHE_FOLDER, Settings
+from pipeline.stream.engine import Engine, EnginePolicy, EngineStatus
+from pipeline.stream.slots import WorkerSlot
+from pipeline.telemetry.outcomes import Outcomes, Tally
+
+_log = logging.getLogger(__name__)
+_LARGEST_MESSAGE = str(16 * 1024 * 1024)
+"""Bytes a client may send: the topics' own max.message.bytes decide; a dead letter is larger than its original."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """What a worker is doing, for whoever shows it."""
+
+    engines: Mapping[str, EngineStatus]
+    tallies: Mapping[str, Tally]
+    gateway: GatewayStatus
+
+
+class Worker:
+    """Runs enrichments until it is stopped. Build it with `open`."""
+
+    def __init__(
+        self, engines: Mapping[str, Engine], slots: Sequence[WorkerSlot], gateway: Gateway, outcomes: Outcomes
+    ) -> None:
+        self._engines, self._slots, self._gateway, self._outcomes = engines, slots, gateway, outcomes
+
+    @classmethod
+    async def open(cls, settings: Settings, catalogue: Catalogue, names: Sequence[str]) -> Worker:
+        """A worker for the enrichments of these names, all of them when there are none.
+
+        Raises UsageError for missing settings, UnavailableError when the registry cannot be reached.
+        """
+        if not settings.kafka.bootstrap_servers:
+            raise UsageError(
+                "no Kafka: start the embedded one (pipeline dev up) or set PIPELINE_KAFKA__BOOTSTRAP_SERVERS"
+            )
+        if settings.vault.keys is None:
+            raise UsageError("no vault key: set PIPELINE_VAULT__KEYS to <id>:<base64 of 32 random bytes>")
+        chosen = [catalogue.enrichment(name) for name in names or sorted(catalogue.enrichments)]
+        keyring = Keyring.parse(settings.vault.keys.get_secret_value())
+        registry = Registry(settings.registry)
+        outcomes = Outcomes()
+        gateway = Gateway.open(settings.providers)
+        simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
+        engines, slots = {}, []
+        for enrichment in chosen:
+            decoder = await asyncio.to_thread(_codec, registry, catalogue, enrichment.input)
+            codecs = Codecs(
+                *[
+                    await asyncio.to_thread(_codec, registry, catalogue, topic)
+                    for topic in (enrichment.output, enrichment.dead_letters, enrichment.audit, enrichment.usage)
+                ]
+            )
+            processor = EnrichmentProcessor(
+                enrichment,
+                decoder,
+                OutputWriter(enrichment, codecs, keyring, simulated),
+                Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction)),
+                gateway,
+                outcomes,
+            )
+            slot = WorkerSlot.claim(CACHE_FOLDER / "slots", enrichment.group, settings.engine.slot)
+            slots.append(slot)
+            engines[enrichment.name] = _engine(settings, enrichment, processor, slot)
+        worker = cls(engines, slots, gateway, outcomes)
+        worker._guard(GuardPolicy(settings.guard.share, settings.guard.window), settings.guard.probe_after)
+        return worker
+
+    async def run(self, until_idle: timedelta | None = None) -> None:
+        """Runs until `stop`, or until nothing was left to do for `until_idle`; when one engine fails, all stop.
+
+        Raises what the engine raised, UnavailableError when Kafka cannot be reached at the start.
+        """
+        watch = asyncio.create_task(self._watch(until_idle)) if until_idle is not None else None
+        try:
+            runs = [asyncio.create_task(engine.run()) for engine in self._engines.values()]
+            await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
+            self.stop()
+            await asyncio.wait(runs)
+            for run in runs:
+                run.result()
+        finally:
+            if watch is not None:
+                watch.cancel()
+            await self._gateway.close()
+            for slot in self._slots:
+                slot.release()
+
+    def stop(self) -> None:
+        """Takes no new records, lets those in flight finish within the grace period, commits, leaves."""
+        for engine in self._engines.values():
+            engine.stop()
+
+    def status(self) -> WorkerStatus:
+        """What every part is doing now."""
+        engines = {name: engine.status() for name, engine in self._engines.items()}
+        return WorkerStatus(engines, self._outcomes.tallies, self._gateway.status())
+
+    async def _watch(self, until_idle: timedelta) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            statuses = [engine.status() for engine in self._engines.values()]
+            if all(status.idle_for(time.monotonic()) >= until_idle.total_seconds() for status in statuses):
+                self.stop()
+                return
+
+    def _guard(self, policy: GuardPolicy, probe_after: timedelta) -> None:
+        guards = {name: Guard(policy) for name in self._engines}
+
+        def listen(enrichment: str, died: bool) -> None:
+            reason = guards[enrichment].record(died=died)
+            if reason is not None:
+                engine = self._engines[enrichment]
+                _log.error("%s paused for %d s: %s", enrichment, probe_after.total_seconds(), reason)
+                engine.pause(reason)
+                asyncio.get_running_loop().call_later(probe_after.total_seconds(), engine.resume)
+
+        self._outcomes.listen(listen)
+
+
+def _engine(settings: Settings, enrichment: Enrichment, processor: EnrichmentProcessor, slot: WorkerSlot) -> Engine:
+    return Engine(
+        processor,
+        topics=[enrichment.input.topic],
+        group=enrichment.group,
+        transactional_id=slot.transactional_id,
+        client={"message.max.bytes": _LARGEST_MESSAGE, **settings.kafka.client()},
+        policy=EnginePolicy(
+            concurrency=settings.engine.concurrency,
+            backlog=settings.engine.backlog,
+            commit_interval=settings.engine.commit_interval,
+            grace=settings.engine.grace,
+            group_protocol=settings.kafka.group_protocol,
+        ),
+    )
+
+
+def _codec(registry: Registry, catalogue: Catalogue, topic: TopicSpec) -> ValueCodec:
+    """How a topic's values are written. Blocks while it asks the registry for the schema's id."""
+    schema = catalogue.schema_of(topic.topic)
+    if topic.value.format is Format.JSON:
+        return JsonCodec(schema.schema)
+    return AvroCodec(registry, schema.schema, registry.id_of(schema.subject, schema.schema))
