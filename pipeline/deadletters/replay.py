@@ -111,7 +111,7 @@ class Replayer:
         return len(originals)
 
     def original(self, letter: DeadLetter) -> bytes | None:
-        """The input record's value, as the bytes were. Raises RedactionError when it was left out or cannot be opened."""
+        """The input record's value, as the bytes were. Raises RedactionError when it cannot be had or opened."""
         sealed = cast(bytes | None, letter.envelope["original"])
         if sealed is None:
             if letter.envelope["original_size"]:
