@@ -1,1 +1,52 @@
-"""The gateway to language models. Knows nothing of Kafka."""
+"""The gateway to language models; knows nothing of Kafka or documents."""
+
+from pipeline.llm.breaker import BreakerPolicy, BreakerState
+from pipeline.llm.gateway import Gateway
+from pipeline.llm.observer import BreakerChange, CallDetails, Observer, Throttle, Unobserved
+from pipeline.llm.policy import GatewayPolicy
+from pipeline.llm.prompt import PromptTemplate, RenderedPrompt, estimate_tokens
+from pipeline.llm.providers.provider import Account, Provider, ProviderError, Reachability
+from pipeline.llm.question import (
+    Attempt,
+    Completion,
+    InvalidAnswerError,
+    Lane,
+    Outage,
+    Outcome,
+    Question,
+    Tier,
+    Usage,
+)
+from pipeline.llm.retry import RetryPolicy
+from pipeline.llm.status import GatewayStatus, RouteStatus
+
+__all__ = [
+    "Account",
+    "Attempt",
+    "BreakerChange",
+    "BreakerPolicy",
+    "BreakerState",
+    "CallDetails",
+    "Completion",
+    "Gateway",
+    "GatewayPolicy",
+    "GatewayStatus",
+    "InvalidAnswerError",
+    "Lane",
+    "Observer",
+    "Outage",
+    "Outcome",
+    "PromptTemplate",
+    "Provider",
+    "ProviderError",
+    "Question",
+    "Reachability",
+    "RenderedPrompt",
+    "RetryPolicy",
+    "RouteStatus",
+    "Throttle",
+    "Tier",
+    "Unobserved",
+    "Usage",
+    "estimate_tokens",
+]

@@ -1,0 +1,50 @@
+"""Accounts from settings: the vendors' clients, keys, quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline.errors import UsageError
+from pipeline.llm.providers.anthropic_messages import AnthropicMessages
+from pipeline.llm.providers.openai_chat import OpenAIChat
+from pipeline.llm.providers.provider import Account, Provider
+from pipeline.settings import ProviderSettings
+
+
+def open_accounts(providers: Mapping[str, ProviderSettings]) -> dict[str, Account]:
+    """All providers that have a key, or an address of their own. Raises UsageError when none of them has."""
+    accounts = {name: open_account(name, settings) for name, settings in providers.items() if _usable(settings)}
+    if not accounts:
+        wanted = ", ".join(sorted(settings.api_key_env for settings in providers.values() if settings.api_key_env))
+        raise UsageError(f"no provider has a key: set one of {wanted or 'PIPELINE_PROVIDERS__<NAME>__API_KEY_ENV'}")
+    return accounts
+
+
+def open_account(name: str, settings: ProviderSettings) -> Account:
+    """One provider of the settings, ready to be asked. Raises UsageError when its key is missing."""
+    key = settings.key()
+    if key is None and not settings.base_url:
+        raise UsageError(f"provider {name} has no key: set {settings.api_key_env or 'its api_key_env'}")
+    client = OpenAIChat if settings.wire == "openai" else AnthropicMessages
+    provider: Provider = client(
+        key=key.get_secret_value() if key else "",
+        base_url=settings.base_url,
+        timeout_s=settings.timeout.total_seconds(),
+        max_connections=settings.max_concurrency,
+    )
+    return Account(
+        provider,
+        settings.wire,
+        settings.requests_per_minute,
+        settings.tokens_per_minute,
+        settings.input_tokens_per_minute,
+        settings.output_tokens_per_minute,
+        settings.max_concurrency,
+        settings.timeout.total_seconds(),
+        settings.simulated,
+        priced=settings.simulated or not settings.base_url,
+    )
+
+
+def _usable(settings: ProviderSettings) -> bool:
+    return bool(settings.base_url) or settings.key() is not None

@@ -1,0 +1,25 @@
+"""The numbers of the whole gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pipeline.llm.breaker import BreakerPolicy
+from pipeline.llm.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPolicy:
+    """Every default is right for most; quotas and timeouts belong to the accounts."""
+
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    burst_s: float = 10.0
+    """How much unused quota is kept, in seconds of its rate."""
+    corrections: int = 2
+    """How often one tier is told what was wrong with its answer."""
+    truncation_room: float = 2.0
+    """How many times `max_tokens` a truncated answer gets, once."""
+    tenant_weights: Mapping[str, float] = field(default_factory=dict)
+    """Shares of a scarce quota; a tenant not named has 1."""

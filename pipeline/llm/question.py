@@ -1,0 +1,151 @@
+"""What is asked of the gateway, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from pipeline.llm.prompt import RenderedPrompt
+
+T = TypeVar("T")
+
+
+class Lane(StrEnum):
+    """Who waits for whom: a waiting interactive call is let in before any of the backlog."""
+
+    INTERACTIVE = "interactive"
+    BACKLOG = "backlog"
+
+
+class Outage(StrEnum):
+    """What is done when nobody can be asked: every tier's provider is away, out of quota or out of money."""
+
+    WAIT = "wait"
+    FALLBACK = "fallback"
+    DEAD_LETTER = "dead_letter"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One step of an enrichment's ladder; neighbours of the same `name` are one rung at different providers.
+
+    `provider` names one of the settings' providers; `max_tokens` is the room for an answer; `temperature` is sent
+    where the wire takes one. A valid answer whose confidence is below `escalate_below` is asked again one rung up.
+    """
+
+    name: str
+    provider: str
+    model: str
+    max_tokens: int
+    temperature: float | None = None
+    escalate_below: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """One question about one record.
+
+    `read` makes the answer of the decoded JSON and raises InvalidAnswerError when it is not valid. `fallback` makes
+    the safe answer when `outage` is FALLBACK. `confidence` reads the answer's own, from 0 to 1. `deadline` bounds the
+    time spent asking; while `outage` is WAIT, time spent waiting for quota or for a provider to come back is not in it.
+    """
+
+    enrichment: str
+    tenant: str
+    prompt: RenderedPrompt
+    schema_name: str
+    schema: Mapping[str, object]
+    tiers: tuple[Tier, ...]
+    read: Callable[[Mapping[str, object]], T]
+    outage: Outage = Outage.WAIT
+    fallback: Callable[[], T] | None = None
+    lane: Lane = Lane.BACKLOG
+    confidence: Callable[[T], float] | None = None
+    deadline: timedelta = timedelta(minutes=5)
+
+
+class InvalidAnswerError(Exception):
+    """Raised by `Question.read`. The problems are told to the model and logged: they quote no data."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as billed. `input_tokens` holds those read from and written to the provider's prompt cache, and
+    `output_tokens` those spent on reasoning."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+        )
+
+
+class Outcome(StrEnum):
+    """How one call ended (a closed list: provenance, metrics and dead letters use it)."""
+
+    ANSWERED = "answered"
+    UNSURE = "unsure"
+    INVALID = "invalid"
+    TRUNCATED = "truncated"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    THROTTLED = "throttled"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    GARBLED = "garbled"
+    LOCKED_OUT = "locked_out"
+    UNUSABLE_MODEL = "unusable_model"
+    SPENT = "spent"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call that was made. `status` is HTTP's, None when no response came."""
+
+    provider: str
+    model: str
+    tier: str
+    outcome: Outcome
+    status: int | None
+    latency_s: float
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Generic[T]):
+    """A validated answer and where it is from. `usage` and `cost_usd` are those of all attempts together.
+
+    `provider`, `model` and `tier` are `fallback`, empty and `fallback` for the safe answer.
+    """
+
+    answer: T
+    provider: str
+    model: str
+    tier: str
+    simulated: bool = False
+    cached: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: Decimal = Decimal(0)
