@@ -6,34 +6,25 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from pipeline.catalogue import Catalogue, Enrichment, Format, TopicSpec
 from pipeline.deadletters.guard import Guard, GuardPolicy
 from pipeline.errors import UsageError
-from pipeline.llm import Gateway, GatewayStatus
+from pipeline.llm import Gateway
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
 from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec
 from pipeline.settings import CACHE_FOLDER, Settings
-from pipeline.stream.engine import Engine, EnginePolicy, EngineStatus
+from pipeline.stream.engine import Engine, EnginePolicy
 from pipeline.stream.slots import WorkerSlot
-from pipeline.telemetry.outcomes import Outcomes, Tally
+from pipeline.telemetry.outcomes import Outcomes
+from pipeline.telemetry.status import WorkerStatus
 
 _log = logging.getLogger(__name__)
 _LARGEST_MESSAGE = str(16 * 1024 * 1024)
 """Bytes a client may send: the topics' own max.message.bytes decide; a dead letter is larger than its original."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
-    """What a worker is doing, for whoever shows it."""
-
-    engines: Mapping[str, EngineStatus]
-    tallies: Mapping[str, Tally]
-    gateway: GatewayStatus
 
 
 class Worker:

@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from pipeline import catalogue, settings
+from pipeline.telemetry import metrics
 from pipeline.telemetry.logs import configure
 from pipeline.worker import Worker
 
@@ -39,6 +40,8 @@ async def _run(
     effective: settings.Settings, enrichments: tuple[str, ...], idle: timedelta | None, as_json: bool
 ) -> None:
     worker = await Worker.open(effective, catalogue.load(effective.catalogue), enrichments)
+    if effective.telemetry.metrics_port:
+        metrics.serve(effective.telemetry.metrics_port, worker.status)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)

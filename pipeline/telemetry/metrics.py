@@ -1,0 +1,114 @@
+"""Metrics, read from the worker's status when a scraper asks: nothing is measured on the record's way.
+
+The names are a closed list; labels are enrichments, causes, stages, providers and models. Never a tenant's or a
+record's value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.metrics import CallbackOptions, Observation
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import start_http_server
+
+from pipeline.errors import UsageError
+from pipeline.telemetry.status import WorkerStatus
+
+_Observe = Callable[[WorkerStatus], Iterable[Observation]]
+
+
+def serve(port: int, status: Callable[[], WorkerStatus]) -> None:
+    """Prometheus metrics on 127.0.0.1:`port` until the process ends. Raises UsageError when the port is taken."""
+    meter = MeterProvider(metric_readers=[PrometheusMetricReader()]).get_meter("pipeline")
+
+    def observed(observe: _Observe) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        return lambda _: observe(status())
+
+    for name, unit, description, observe in _COUNTERS:
+        meter.create_observable_counter(name, [observed(observe)], unit, description)
+    for name, unit, description, observe in _GAUGES:
+        meter.create_observable_gauge(name, [observed(observe)], unit, description)
+    try:
+        start_http_server(port, "127.0.0.1")
+    except OSError as error:
+        raise UsageError(
+            f"metrics port {port} cannot be opened ({error.strerror}): set PIPELINE_TELEMETRY__METRICS_PORT"
+        ) from None
+
+
+def _enriched(status: WorkerStatus) -> Iterable[Observation]:
+    return [Observation(tally.enriched, {"enrichment": name}) for name, tally in status.tallies.items()]
+
+
+def _skipped(status: WorkerStatus) -> Iterable[Observation]:
+    return [Observation(tally.skipped, {"enrichment": name}) for name, tally in status.tallies.items()]
+
+
+def _dead(status: WorkerStatus) -> Iterable[Observation]:
+    return [
+        Observation(count, {"enrichment": name, "stage": stage, "cause": cause})
+        for name, tally in status.tallies.items()
+        for (stage, cause), count in tally.dead.items()
+    ]
+
+
+def _cost(status: WorkerStatus) -> Iterable[Observation]:
+    return [
+        Observation(float(route.cost_usd), {"provider": route.provider, "model": route.model})
+        for route in status.gateway.routes
+    ]
+
+
+def _route(field: str) -> _Observe:
+    def observe(status: WorkerStatus) -> Iterable[Observation]:
+        return [
+            Observation(getattr(route, field), {"provider": route.provider, "model": route.model})
+            for route in status.gateway.routes
+        ]
+
+    return observe
+
+
+def _engine(field: str) -> _Observe:
+    def observe(status: WorkerStatus) -> Iterable[Observation]:
+        return [
+            Observation(value, {"enrichment": name})
+            for name, engine in status.engines.items()
+            if (value := getattr(engine, field)) is not None
+        ]
+
+    return observe
+
+
+def _breaker(status: WorkerStatus) -> Iterable[Observation]:
+    """1 for the state a breaker is in."""
+    return [
+        Observation(1, {"provider": route.provider, "model": route.model, "state": str(route.breaker)})
+        for route in status.gateway.routes
+    ]
+
+
+_COUNTERS: tuple[tuple[str, str, str, _Observe], ...] = (
+    ("pipeline_records_enriched", "", "Records enriched", _enriched),
+    ("pipeline_records_skipped", "", "Records outside the enrichment's filter", _skipped),
+    ("pipeline_records_dead", "", "Records that became dead letters", _dead),
+    ("pipeline_transactions", "", "Transactions committed", _engine("transactions")),
+    ("pipeline_transactions_aborted", "", "Transactions aborted", _engine("aborted")),
+    ("pipeline_calls", "", "Calls to a model", _route("calls")),
+    ("pipeline_calls_throttled", "", "Calls answered 429", _route("throttled")),
+    ("pipeline_calls_failed", "", "Calls that failed", _route("failed")),
+    ("pipeline_input_tokens", "", "Tokens read by a model", _route("input_tokens")),
+    ("pipeline_output_tokens", "", "Tokens written by a model", _route("output_tokens")),
+    ("pipeline_cost_usd", "", "Price of all calls in US dollars, rounded", _cost),
+    ("pipeline_breaker_opened", "", "Times a breaker opened", _route("breaker_opened")),
+)
+_GAUGES: tuple[tuple[str, str, str, _Observe], ...] = (
+    ("pipeline_lag_records", "", "Records not yet committed", _engine("lag")),
+    ("pipeline_in_flight_records", "", "Records being enriched", _engine("in_flight")),
+    ("pipeline_waiting_records", "", "Records that wait for their key's turn", _engine("waiting")),
+    ("pipeline_oldest_waiting_seconds", "s", "Age of the oldest record not finished", _engine("oldest_waiting_s")),
+    ("pipeline_quota_used_ratio", "", "Share of the scarcest quota in use", _route("quota_used")),
+    ("pipeline_breaker_state", "", "1 for the state a breaker is in", _breaker),
+)
