@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.devstack import packages, ports
+from pipeline.devstack import packages
 from pipeline.devstack.java import ENVIRONMENT, java
 from pipeline.devstack.packages import Progress
+from pipeline.devstack.ports import Ports
+from pipeline.devstack.process import Process
 from pipeline.devstack.server import Server
 from pipeline.errors import UnavailableError
 from pipeline.stream.kafka import AdminClient, KafkaException
@@ -62,9 +64,12 @@ class Layout:
 class Kafka:
     """The cluster: its life as a whole; `brokers` for the life of each."""
 
-    def __init__(self, folder: Path, run: Path, *, brokers: int = 1, sasl: bool = False) -> None:
-        self.folder = folder / ("kafka-sasl" if sasl else "kafka")
-        self.layout = _layout(self.folder, brokers, sasl)
+    def __init__(self, folder: Path, run: Path, ports: Ports, *, brokers: int = 1, sasl: bool = False) -> None:
+        self.name = "kafka" + ("-sasl" if sasl else "") + (f"-{brokers}" if brokers > 1 else "")
+        self.folder = folder / self.name
+        names = _names(brokers)
+        running = any(Process(name, run).alive() for name in names)
+        self.layout = _layout(self.folder, ports.of(self.name, 2 * brokers, running=running), sasl)
         self.brokers = tuple(Broker(self.layout, node, self.folder, run) for node in self.layout.nodes)
 
     @property
@@ -87,6 +92,10 @@ class Kafka:
                 "sasl_password": self.layout.admin_password,
             }
         return {"kafka": found}
+
+    def servers(self) -> Sequence[Server]:
+        """All brokers."""
+        return self.brokers
 
     def prepare(self, progress: Progress) -> None:
         """Gets the jars and formats what is not formatted yet."""
@@ -130,7 +139,7 @@ class Broker(Server):
     grace = 5.0
 
     def __init__(self, layout: Layout, node: Node, folder: Path, run: Path) -> None:
-        name = "kafka" if len(layout.nodes) == 1 else f"kafka-{node.number}"
+        name = _names(len(layout.nodes))[node.number - 1]
         super().__init__(name, folder / str(node.number), run, node.port)
         self.layout = layout
         self.node = node
@@ -156,9 +165,13 @@ class Broker(Server):
 
     def ready(self, within: float) -> bool:
         """It serves when it knows all brokers of the cluster, itself among them."""
-        quick = {"bootstrap.servers": f"127.0.0.1:{self.port}", "reconnect.backoff.max.ms": "100", "log_level": "0"}
+        quick: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": f"127.0.0.1:{self.port}",
+            "reconnect.backoff.max.ms": "100",
+            "log_level": "0",
+        }
         try:
-            metadata = AdminClient(self.layout.client() | quick).list_topics(timeout=within)
+            metadata = AdminClient({**self.layout.client(), **quick}).list_topics(timeout=within)
         except KafkaException:
             return False
         return len(metadata.brokers) == len(self.layout.nodes)
@@ -183,8 +196,8 @@ class Broker(Server):
 def properties(layout: Layout, node: Node, data: Path) -> str:
     """The server.properties of `node`.
 
-    Times are short (a member is gone after 6 s) so that faults are seen and mended within a test. A killed broker is let
-    in again when its session has ended: that of a single one is the shortest (ready again after 3 s; 5 with 3,000 ms).
+    Times are short (a member is gone after 6 s) so that faults are seen and mended within a test. A killed broker is
+    let in again when its session has ended: a single one's is the shortest (ready again after 3 s; 5 with 3,000 ms).
     Internal topics are small because a laptop has one disk; topics are made by `pipeline topics apply` alone.
     """
     copies = min(3, len(layout.nodes))
@@ -251,26 +264,25 @@ def _security(layout: Layout) -> dict[str, object]:
     }
 
 
-def _layout(folder: Path, brokers: int, sasl: bool) -> Layout:
-    """The layout kept in `folder`, its ports chosen anew when others took them; a new one when there is none."""
+def _layout(folder: Path, ports: Sequence[int], sasl: bool) -> Layout:
+    """The layout whose identity and password are kept in `folder`."""
     file = folder / "cluster.json"
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        kept = {}
-    wanted = kept.get("ports", [])
-    if len(wanted) != 2 * brokers or not all(ports.is_free(port) for port in wanted):
-        wanted = ports.free(2 * brokers)
-    layout = Layout(
-        cluster_id=kept.get("cluster_id") or base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
-        nodes=tuple(Node(n, wanted[2 * n - 2], wanted[2 * n - 1]) for n in range(1, brokers + 1)),
-        admin_password=(kept.get("admin_password") or secrets.token_urlsafe(24)) if sasl else "",
-    )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.touch(mode=0o600)
-    keep = {"cluster_id": layout.cluster_id, "ports": wanted, "admin_password": layout.admin_password}
-    file.write_text(json.dumps(keep), encoding="utf-8")
-    return layout
+        kept = {
+            "cluster_id": base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+            "admin_password": secrets.token_urlsafe(24) if sasl else "",
+        }
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(kept), encoding="utf-8")
+    nodes = tuple(Node(n, *pair) for n, pair in enumerate(zip(ports[::2], ports[1::2], strict=True), start=1))
+    return Layout(kept["cluster_id"], nodes, kept["admin_password"])
+
+
+def _names(brokers: int) -> list[str]:
+    return ["kafka"] if brokers == 1 else [f"kafka-{number}" for number in range(1, brokers + 1)]
 
 
 _LOGGING: Final = """\

@@ -34,11 +34,16 @@ def _by_ps(pid: int) -> str | None:
 
 
 def main() -> None:
-    """`launch.py IDENTITY_FILE PROGRAM [ARGUMENT ...]`."""
-    file, program = Path(sys.argv[1]), sys.argv[2:]
+    """`launch.py IDENTITY_FILE USER PROGRAM [ARGUMENT ...]`; USER is the id of the user to become, or empty."""
+    file, user, program = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
     draft = file.with_suffix(f".{os.getpid()}")
     draft.write_text(f"{os.getpid()} {started(os.getpid())}\n", encoding="utf-8")
     draft.rename(file)
+    if user:
+        os.setgroups([])
+        os.setgid(int(user))
+        os.setuid(int(user))
+        os.chdir("/")
     os.execvp(program[0], program)
 
 

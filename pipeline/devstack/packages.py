@@ -8,15 +8,16 @@ import importlib.resources
 import logging
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline import settings
-from pipeline.errors import UnavailableError
+from pipeline.errors import PipelineError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ Progress = Callable[[str], None]
 
 _FETCHERS: Final = 8
 _TRIES: Final = 3
+_STEP: Final = 5_000_000
+"""Bytes between two lines of progress."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,14 @@ class Package:
         jars.mkdir(parents=True, exist_ok=True)
         progress(f"downloading {self} (once, {self.megabytes} MB)")
         with ThreadPoolExecutor(_FETCHERS) as pool:
-            waiting = [pool.submit(_download, item, draft / "repository") for item in files]
+            counter = _Counter(lambda megabytes: progress(f"downloading {self}: {megabytes} of {self.megabytes} MB"))
             fetched: list[Path] = []
             try:
-                for future in as_completed(waiting):
+                for future in [pool.submit(_download, item, draft / "repository", counter) for item in files]:
                     fetched.append(future.result())
-                    progress(f"downloading {self} (once, {self.megabytes} MB): {len(fetched)} of {len(files)} files")
+            except PipelineError:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             except (OSError, RuntimeError) as error:
                 pool.shutdown(wait=False, cancel_futures=True)
                 logger.debug("download of %s failed", self, exc_info=error)
@@ -102,17 +107,40 @@ def locked(name: str) -> list[Locked]:
     return [Locked(*line.split()) for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def _download(item: Locked, repository: Path) -> Path:
-    from jgo.maven import MavenContext
+class _Counter:
+    """Counts what all fetchers received, and tells each whole step of megabytes once."""
+
+    def __init__(self, tell: Callable[[int], None]) -> None:
+        self._tell = tell
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def file(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
+        """For one file: what is called with the size of each piece received."""
+        yield self._received
+
+    def _received(self, size: int) -> None:
+        with self._lock:
+            before, self._bytes = self._bytes // _STEP, self._bytes + size
+            told = self._bytes // _STEP
+        if told > before:
+            self._tell(told * _STEP // 1_000_000)
+
+
+def _download(item: Locked, repository: Path, counter: _Counter) -> Path:
+    from jgo.maven import MavenContext, PythonResolver
 
     group, artifact, version, *kind = item.coordinate.split(":")
     classifier, packaging = kind or ("", "jar")
-    context = MavenContext(repo_cache=repository, timeout=30)
+    context = MavenContext(PythonResolver(progress_callback=counter.file), repo_cache=repository, timeout=30)
     file = context.project(group, artifact).at_version(version).artifact(classifier=classifier, packaging=packaging)
     for attempt in range(1, _TRIES + 1):
         try:
             path = Path(file.resolve())
         except OSError:
+            if cut_off := file.cached_path:
+                cut_off.unlink(missing_ok=True)
             if attempt == _TRIES:
                 raise
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.devstack import launch
@@ -90,13 +92,22 @@ class Process:
         """Who it is; None before the first start and after an end."""
         return Identity.read(self._file)
 
-    def start(self, program: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        """Starts `program` (what ran before under this name is ended). `environment` None: our own."""
+    def since(self) -> datetime:
+        """When it was started, in UTC. Raises OSError when it was not."""
+        return datetime.fromtimestamp(self._file.stat().st_mtime, UTC)
+
+    def start(
+        self, program: Sequence[str], environment: Mapping[str, str] | None = None, user: int | None = None
+    ) -> None:
+        """Starts `program` (what ran before under this name is ended). `environment` and `user` None: our own."""
         self.end(0.0)
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", launch.__file__, str(self._file), *program],
+                [
+                    *[sys.executable, "-I", "-S", launch.__file__, str(self._file)],
+                    *["" if user is None else str(user), *program],
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -111,6 +122,16 @@ class Process:
                 return self._child.poll() is None
         identity = self.identity
         return identity is not None and identity.alive()
+
+    def ended(self, within: float) -> bool:
+        """Waits up to `within` seconds for it to end by itself."""
+        if self._child is not None:
+            with self._reaped, contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(within)
+                return True
+            return False
+        identity = self.identity
+        return identity is None or identity.gone(within)
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal; nothing when it does not run."""

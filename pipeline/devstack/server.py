@@ -33,6 +33,10 @@ class Server(ABC):
         self.port = port
         self.process = Process(name, run)
 
+    def servers(self) -> Sequence[Server]:
+        """Itself: a cluster has several."""
+        return (self,)
+
     def prepare(self, progress: Progress) -> None:
         """Makes its folder, gets its files, writes its configuration. Raises UnavailableError when it cannot."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,6 +47,11 @@ class Server(ABC):
 
     def environment(self) -> Mapping[str, str] | None:
         """The environment it runs in; None: our own."""
+        return None
+
+    @property
+    def user(self) -> int | None:
+        """The id of the user it runs as; None: our own."""
         return None
 
     @abstractmethod
@@ -60,13 +69,13 @@ class Server(ABC):
 
     def launch(self) -> None:
         """Starts it and does not wait."""
-        self.process.start(self.command(), self.environment())
+        self.process.start(self.command(), self.environment(), self.user)
 
     def await_ready(self) -> None:
         """Waits until it serves. Raises UnavailableError, in one line, when it does not."""
         deadline = time.monotonic() + self.patience
         while not self.ready(0.25):
-            if not self.process.alive():
+            if self.process.ended(0.02):
                 raise UnavailableError(f"{self.title} ended while starting: {self._why()}")
             if time.monotonic() > deadline:
                 raise UnavailableError(f"{self.title} was not ready after {self.patience:.0f} s: {self._why()}")
