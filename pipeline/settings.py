@@ -3,6 +3,9 @@
 Order, first wins: environment (`PIPELINE_*`, nested by `__`), `pipeline.toml` in the working directory (or the file
 named by `PIPELINE_CONFIG`), the embedded stack when one runs, the defaults below. Secrets come from the environment,
 or from files it names (`..._FILE`), never from the TOML file.
+
+A service that environment or file name replaces the embedded one wholly: nothing of the embedded one (a password, the
+simulator's key) is sent to it. With a cluster of your own nothing of the embedded stack is used at all.
 """
 
 from __future__ import annotations
@@ -14,11 +17,18 @@ import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from pipeline.errors import UsageError
 
@@ -155,6 +165,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="PIPELINE_",
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         nested_model_default_partial_update=True,
@@ -162,12 +173,8 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     registry: RegistrySettings = RegistrySettings()
-    providers: dict[str, ProviderSettings] = Field(
-        default_factory=lambda: {
-            "openai": ProviderSettings(wire="openai", api_key_env="OPENAI_API_KEY"),
-            "anthropic": ProviderSettings(wire="anthropic", api_key_env="ANTHROPIC_API_KEY"),
-        }
-    )
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    """By name. `openai` and `anthropic` are always there, with the vendors' own addresses and variables."""
     redis: RedisSettings = RedisSettings()
     engine: EngineSettings = EngineSettings()
     vault: VaultSettings = VaultSettings()
@@ -185,12 +192,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (
-            init_settings,
-            env_settings,
-            _Tables(settings_cls, _toml()),
-            _Tables(settings_cls, _embedded()),
-        )
+        layers = _layers(settings_cls)
+        return init_settings, *(_Tables(settings_cls, layer) for layer in layers.values())
+
+
+class Origin(StrEnum):
+    """Where a setting's effective value comes from, first one wins."""
+
+    ENVIRONMENT = "environment"
+    FILE = "file"
+    EMBEDDED = "embedded"
+    DEFAULT = "default"
 
 
 class _Tables(PydanticBaseSettingsSource):
@@ -207,6 +219,29 @@ class _Tables(PydanticBaseSettingsSource):
         return self._tables
 
 
+class _Environment(EnvSettingsSource):
+    """`PIPELINE_*`; `PIPELINE_..._FILE` names a file that holds the value, as mounted secrets do."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        found = dict(super()._load_env_vars())
+        for name in [name for name in found if name.startswith("pipeline_") and "__" in name]:
+            section = name.removeprefix("pipeline_").split("__")[0]
+            if section not in self.settings_cls.model_fields:
+                raise UsageError(f"{name.upper()} is set, but there are no {section} settings (pipeline config)")
+            if name.endswith("_file"):
+                found.setdefault(name.removesuffix("_file"), _read_secret(name.upper(), found.pop(name) or ""))
+        return found
+
+
+def origins() -> Mapping[str, Origin]:
+    """Where each effective value comes from, by its dotted name (`kafka.bootstrap_servers`)."""
+    layers = _layers(Settings)
+    found = {}
+    for path in _leaves(load().model_dump()):
+        found[".".join(path)] = next((name for name, layer in layers.items() if _has(layer, path)), Origin.DEFAULT)
+    return found
+
+
 def secret(name: str) -> SecretStr | None:
     """The secret in the variable `name`, or in the file that `<name>_FILE` names; None when neither is set."""
     if not name:
@@ -214,10 +249,7 @@ def secret(name: str) -> SecretStr | None:
     if value := os.environ.get(name):
         return SecretStr(value)
     if path := os.environ.get(f"{name}_FILE"):
-        try:
-            return SecretStr(Path(path).read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise UsageError(f"{name}_FILE names {path}, which cannot be read ({error.strerror})") from None
+        return SecretStr(_read_secret(f"{name}_FILE", path))
     return None
 
 
@@ -235,9 +267,47 @@ def load() -> Settings:
         first = error.errors(include_input=False, include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         variable = "PIPELINE_" + "__".join(str(part).upper() for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"there is no setting {name} ({variable}): pipeline config lists them") from None
         raise UsageError(
             f"setting {name} is not valid: {first['msg']} (set {variable}, or mend pipeline.toml)"
         ) from None
+    except SettingsError as error:
+        raise UsageError(f"the environment cannot be read: {error}") from None
+
+
+_VENDORS: Mapping[str, object] = {
+    "openai": {"wire": "openai", "api_key_env": "OPENAI_API_KEY"},
+    "anthropic": {"wire": "anthropic", "api_key_env": "ANTHROPIC_API_KEY"},
+}
+_SECRETS = frozenset({"sasl_password", "password", "keys", "api_key"})
+_WHO = frozenset({"wire", "base_url", "api_key", "api_key_env", "simulated"})
+"""Settings of a provider that say who is asked; the others only say how much."""
+
+
+def _layers(settings_cls: type[BaseSettings]) -> Mapping[Origin, Mapping[str, object]]:
+    environment, file = _Environment(settings_cls)(), _toml()
+    return {
+        Origin.ENVIRONMENT: environment,
+        Origin.FILE: file,
+        Origin.EMBEDDED: _embedded(environment, file),
+        Origin.DEFAULT: {"providers": _VENDORS},
+    }
+
+
+def _leaves(table: Mapping[str, object], at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for name, value in table.items():
+        found += _leaves(value, (*at, name)) if isinstance(value, Mapping) and value else [(*at, name)]
+    return found
+
+
+def _has(table: object, path: tuple[str, ...]) -> bool:
+    for name in path:
+        if not isinstance(table, Mapping) or name not in table:
+            return False
+        table = table[name]
+    return True
 
 
 def _toml() -> Mapping[str, object]:
@@ -248,21 +318,48 @@ def _toml() -> Mapping[str, object]:
             raise UsageError(f"PIPELINE_CONFIG names {path}, which does not exist")
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, OSError) as error:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
+    for leaf in _leaves(tables):
+        if leaf[0] not in Settings.model_fields:
+            raise UsageError(f"{path}: there are no {leaf[0]} settings (pipeline config)")
+        if leaf[-1] in _SECRETS:
+            variable = "PIPELINE_" + "__".join(leaf).upper()
+            raise UsageError(f"{path} holds {'.'.join(leaf)}: secrets belong into {variable} or {variable}_FILE")
+    return tables
 
 
-def _embedded() -> Mapping[str, object]:
-    """The running embedded stack's settings; none when the environment names an external cluster."""
-    if os.environ.get("PIPELINE_KAFKA__BOOTSTRAP_SERVERS"):
+def _embedded(*given: Mapping[str, object]) -> Mapping[str, object]:
+    """The running embedded stack's settings, without the services that `given` settings replace."""
+    if any(_has(layer, ("kafka", "bootstrap_servers")) for layer in given):
         return {}
     try:
         state = json.loads(embedded_state_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    settings = state.get("settings", {})
-    return settings if _alive(state.get("pid", 0)) else {}
+    if not _alive(state.get("pid", 0)):
+        return {}
+    found: dict[str, object] = dict(state.get("settings", {}))
+    for section in ("registry", "redis"):
+        if any(_has(layer, (section, "url")) for layer in given):
+            found.pop(section, None)
+    providers = found.get("providers")
+    if isinstance(providers, Mapping):
+        found["providers"] = {
+            name: provider
+            for name, provider in providers.items()
+            if not any(_has(layer, ("providers", name, field)) for layer in given for field in _WHO)
+        }
+    return found
+
+
+def _read_secret(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise UsageError(f"{variable} names {path}, which cannot be read ({why})") from None
 
 
 def _alive(pid: int) -> bool:
