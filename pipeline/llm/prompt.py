@@ -25,6 +25,7 @@ NOTICE = (
 
 _HEADING = re.compile(r"^# +(.+?) *$", re.MULTILINE)
 _VARIABLE = re.compile(r"\{\{ *([a-z][a-z0-9_]*) *\}\}")
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _SEMVER = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -158,9 +159,12 @@ def _fill(piece: Piece, context: Mapping[str, str], user: Mapping[str, Redacted]
 
 
 def _code(user: Mapping[str, Redacted], draw: Callable[[int], str] = secrets.token_hex) -> str:
-    """A code that stands in none of the texts, so that no text can close its own delimiter."""
+    """A code that stands in none of the texts, so that no text can close its own delimiter.
+
+    Letters only: digits in a row could be taken for somebody's number by the leak check.
+    """
     while True:
-        code = draw(6)
+        code = draw(6).translate(_LETTERS)
         if not any(code in value.text for value in user.values()):
             return code
 

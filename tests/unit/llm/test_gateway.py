@@ -1,0 +1,338 @@
+"""What a caller of the gateway gets, whatever its providers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError, UsageError
+from pipeline.llm import Account, BreakerState, Completion, Outage, Outcome, Tier
+from pipeline.llm.providers.provider import Failure, Limits, Reply, Request, Stop
+from pipeline.llm.providers.scripted import ScriptedProvider
+from tests.unit.llm.questions import LARGE, SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says, writes
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+
+
+def outcomes(completion: Completion[str]) -> list[tuple[str, str]]:
+    return [(attempt.tier, attempt.outcome) for attempt in completion.attempts]
+
+
+def test_an_answer_comes_with_its_provenance_and_exact_cost(run: Run) -> None:
+    async def main() -> None:
+        completion = await gateway(openai=ScriptedProvider([says()])).complete(question())
+        assert (completion.answer, completion.provider, completion.model, completion.tier) == (
+            "cards", "openai", "gpt-4.1-mini", "small",
+        )  # fmt: skip
+        # 100 tokens in at $0.40, 10 out at $1.60 a million
+        assert completion.cost_usd == Decimal("0.000056")
+        assert outcomes(completion) == [("small", Outcome.ANSWERED)]
+
+    run(main())
+
+
+def test_a_moment_of_failure_is_retried_and_not_seen(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider([fails(Failure.SERVER_ERROR, 500), fails(Failure.OVERLOADED, 529), says()])
+        completion = await gateway(openai=provider).complete(question())
+        assert [o for _, o in outcomes(completion)] == [Outcome.SERVER_ERROR, Outcome.OVERLOADED, Outcome.ANSWERED]
+
+    run(main())
+
+
+def test_the_second_provider_answers_while_the_first_fails(run: Run) -> None:
+    async def main() -> None:
+        first = ScriptedProvider(always=fails(Failure.UNREACHABLE))
+        second = ScriptedProvider(always=says())
+        subject = gateway(openai=first, anthropic=second)
+        completions = [await subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(50)]
+        assert all(completion.provider == "anthropic" for completion in completions)
+        assert len(first.asked) < 10, "a dead provider was asked for each record"
+
+    run(main())
+
+
+def test_a_hanging_provider_costs_each_record_no_timeout(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        hanging = Account(ScriptedProvider(always=says(), latency_s=3600), timeout_s=30)
+        subject = gateway(openai=hanging, anthropic=ScriptedProvider(always=says()))
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(20)))
+        began = loop.time()
+        for _ in range(20):
+            await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+        assert loop.time() - began < 35, "more than one record paid the timeout"
+
+    run(main())
+
+
+def test_a_thousand_records_wait_through_an_outage_of_everybody_and_go_on_within_five_seconds(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        first = ScriptedProvider(always=fails(Failure.OVERLOADED, 503), latency_s=0.02)
+        second = ScriptedProvider(always=fails(Failure.UNREACHABLE), latency_s=0.02)
+        subject = gateway(openai=first, anthropic=second)
+        waiting = [asyncio.create_task(subject.complete(question(SMALL, SMALL_ELSEWHERE))) for _ in range(1000)]
+        await asyncio.sleep(600)
+        assert not any(task.done() for task in waiting)
+        during = len(first.asked) + len(second.asked)
+        assert during < 2 * (1000 + 600 / 3 + 20), f"{during} calls in an outage"
+        first.always = says()
+        began = loop.time()
+        completions = await asyncio.gather(*waiting)
+        assert loop.time() - began < 5
+        assert {completion.answer for completion in completions} == {"cards"}
+        assert max(len(completion.attempts) for completion in completions) < 400
+
+    run(main())
+
+
+def test_recovery_is_no_storm(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=fails(Failure.OVERLOADED, 503), latency_s=0.1)
+        watcher = Watcher()
+        subject = gateway(observer=watcher, openai=provider)
+        waiting = [asyncio.create_task(subject.complete(question())) for _ in range(500)]
+        await asyncio.sleep(60)
+        before = len(provider.asked)
+        provider.always = says()
+        await watcher.closed.wait()
+        await asyncio.sleep(0.15)
+        assert len(provider.asked) - before < 12, "all that waited came at once"
+        await asyncio.gather(*waiting)
+
+    run(main())
+
+
+def test_nobody_is_forgotten_when_those_who_were_woken_give_up(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=fails(Failure.OVERLOADED, 503), latency_s=0.1)
+        watcher = Watcher()
+        subject = gateway(observer=watcher, openai=provider)
+        waiting = [asyncio.create_task(subject.complete(question())) for _ in range(100)]
+        await asyncio.sleep(30)
+        provider.always = says()
+        await watcher.closed.wait()
+        for task in waiting[::2]:
+            task.cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert sum(isinstance(result, Completion) for result in results) >= 50
+
+    run(main())
+
+
+def test_a_429_makes_the_pool_wait_and_is_no_attempt(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        provider = ScriptedProvider([fails(Failure.THROTTLED, 429, Limits(retry_after_s=7))], always=says())
+        subject = gateway(openai=provider, anthropic=ScriptedProvider(always=says("elsewhere")))
+        began = loop.time()
+        completion = await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+        assert loop.time() - began == pytest.approx(7, abs=0.1)
+        assert completion.answer == "cards"
+        assert len(completion.attempts) == 1
+        assert subject.status().routes[0].throttled + subject.status().routes[-1].throttled == 1
+
+    run(main())
+
+
+def test_an_invalid_answer_is_corrected_by_its_problems_and_not_its_data(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider([writes('{"colour": "secret red"}'), says()])
+        completion = await gateway(openai=provider).complete(question())
+        assert [o for _, o in outcomes(completion)] == [Outcome.INVALID, Outcome.ANSWERED]
+        assert "category: is missing" in provider.asked[1].user
+        assert "secret red" not in provider.asked[1].user
+        assert provider.asked[1].system == provider.asked[0].system
+
+    run(main())
+
+
+def test_three_invalid_answers_go_one_tier_up(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider([writes("[]")] * 3 + [says("from large")])
+        completion = await gateway(openai=provider).complete(question(SMALL, LARGE))
+        assert completion.answer == "from large"
+        assert [request.model for request in provider.asked] == ["gpt-4.1-mini"] * 3 + ["gpt-4.1"]
+
+    run(main())
+
+
+def test_never_valid_anywhere_is_an_answer_error_with_everything_that_was_paid(run: Run) -> None:
+    async def main() -> None:
+        subject = gateway(openai=ScriptedProvider(always=writes("{}")), anthropic=ScriptedProvider(always=writes("{}")))
+        with pytest.raises(AnswerError) as caught:
+            await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+        assert caught.value.cause is Cause.ANSWER_INVALID
+        assert len(caught.value.attempts) == 6
+        assert sum(attempt.cost_usd for attempt in caught.value.attempts) > 0
+
+    run(main())
+
+
+def test_a_truncated_answer_gets_more_room_once(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider([writes('{"cat', Stop.LENGTH), says()])
+        completion = await gateway(openai=provider).complete(question())
+        assert completion.answer == "cards"
+        assert [request.max_tokens for request in provider.asked] == [500, 1000]
+        always = ScriptedProvider(always=writes('{"cat', Stop.LENGTH))
+        with pytest.raises(AnswerError) as caught:
+            await gateway(openai=always).complete(question())
+        assert caught.value.cause is Cause.ANSWER_TRUNCATED
+        assert len(always.asked) == 2
+
+    run(main())
+
+
+def test_a_refusal_goes_to_the_other_provider_and_then_to_the_dead_letters(run: Run) -> None:
+    async def main() -> None:
+        first = ScriptedProvider(always=writes("", Stop.REFUSAL))
+        completion = await gateway(openai=first, anthropic=ScriptedProvider(always=says())).complete(
+            question(SMALL, LARGE, SMALL_ELSEWHERE)
+        )
+        assert completion.provider == "anthropic"
+        assert len(first.asked) == 1, "another model of a provider that declined was asked"
+        with pytest.raises(RefusalError):
+            await gateway(openai=first).complete(question(SMALL, LARGE))
+
+    run(main())
+
+
+def test_a_rejected_request_is_this_records_failure_and_opens_nothing(run: Run) -> None:
+    async def main() -> None:
+        subject = gateway(openai=ScriptedProvider(always=fails(Failure.REJECTED, 400)))
+        for _ in range(20):
+            with pytest.raises(CallError) as caught:
+                await subject.complete(question())
+            assert caught.value.cause is Cause.REQUEST_REJECTED
+        assert subject.status().routes[0].breaker is BreakerState.CLOSED
+
+    run(main())
+
+
+@pytest.mark.parametrize("failure", [Failure.LOCKED_OUT, Failure.UNUSABLE_MODEL, Failure.SPENT])
+def test_a_bad_key_makes_records_wait_until_it_is_mended(run: Run, failure: Failure) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=fails(failure, 401))
+        subject = gateway(openai=provider)
+        waiting = [asyncio.create_task(subject.complete(question())) for _ in range(50)]
+        await asyncio.sleep(300)
+        assert not any(task.done() for task in waiting)
+        assert len(provider.asked) < 75
+        provider.always = says()
+        await asyncio.gather(*waiting)
+
+    run(main())
+
+
+def test_one_model_locked_out_leaves_the_others_of_its_provider_in_use(run: Run) -> None:
+    async def main() -> None:
+        def by_model(request: Request) -> Reply:
+            if request.model == "gpt-4.1-mini":
+                raise fails(Failure.UNUSABLE_MODEL, 404)
+            return says("from large")
+
+        completion = await gateway(openai=ScriptedProvider(always=by_model)).complete(question(SMALL, LARGE))
+        assert completion.answer == "from large"
+
+    run(main())
+
+
+def test_the_safe_answer_stands_in_when_the_enrichment_says_so(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        subject = gateway(openai=ScriptedProvider(always=fails(Failure.UNREACHABLE)))
+        began = loop.time()
+        completion = await subject.complete(
+            question(outage=Outage.FALLBACK, fallback=lambda: "needs a human", deadline=timedelta(seconds=10))
+        )
+        assert completion.answer == "needs a human"
+        assert completion.tier == "fallback"
+        assert loop.time() - began == pytest.approx(10, abs=0.5)
+
+    run(main())
+
+
+def test_an_outage_is_a_dead_letter_only_where_the_enrichment_says_so(run: Run) -> None:
+    async def main() -> None:
+        subject = gateway(openai=ScriptedProvider(always=fails(Failure.UNREACHABLE)))
+        with pytest.raises(ProvidersOutError) as caught:
+            await subject.complete(question(outage=Outage.DEAD_LETTER, deadline=timedelta(seconds=10)))
+        assert caught.value.cause is Cause.PROVIDERS_OUT
+
+    run(main())
+
+
+def test_a_request_that_kills_every_model_while_others_are_answered_dies_in_the_end(run: Run) -> None:
+    async def main() -> None:
+        def poisoned(request: Request) -> Reply:
+            if "poison" in request.user:
+                raise fails(Failure.SERVER_ERROR, 500)
+            return says()
+
+        subject = gateway(openai=ScriptedProvider(always=poisoned), anthropic=ScriptedProvider(always=poisoned))
+        poison = asyncio.create_task(subject.complete(question(SMALL, SMALL_ELSEWHERE, text="poison")))
+        while not poison.done():
+            await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+            await asyncio.sleep(0.05)
+        with pytest.raises(CallError):
+            poison.result()
+
+    run(main())
+
+
+def test_an_unsure_answer_is_asked_again_one_tier_up(run: Run) -> None:
+    small = Tier("small", "openai", "gpt-4.1-mini", 500, escalate_below=0.7)
+
+    def sure(answer: str) -> float:
+        return 0.9 if answer == "sure" else 0.3
+
+    async def main() -> None:
+        provider = ScriptedProvider([says("unsure"), says("sure")])
+        completion = await gateway(openai=provider).complete(question(small, LARGE, confidence=sure))
+        assert (completion.answer, completion.tier) == ("sure", "large")
+        assert outcomes(completion) == [("small", Outcome.UNSURE), ("large", Outcome.ANSWERED)]
+
+    run(main())
+
+
+def test_an_unsure_answer_is_kept_when_nobody_better_can_be_asked(run: Run) -> None:
+    small = Tier("small", "openai", "gpt-4.1-mini", 500, escalate_below=0.7)
+    large = Tier("large", "anthropic", "claude-sonnet-4-6", 500)
+
+    async def main() -> None:
+        out = ScriptedProvider(always=fails(Failure.LOCKED_OUT, 401))
+        subject = gateway(openai=ScriptedProvider(always=says("unsure")), anthropic=out)
+        for _ in range(3):
+            completion = await subject.complete(question(small, large, confidence=lambda _: 0.3))
+            assert (completion.answer, completion.tier) == ("unsure", "small")
+        assert len(out.asked) == 1
+
+    run(main())
+
+
+def test_a_tier_of_an_unknown_provider_is_named_in_one_line(run: Run) -> None:
+    async def main() -> None:
+        with pytest.raises(UsageError, match="no provider is named mistral"):
+            await gateway(openai=ScriptedProvider()).complete(question(Tier("small", "mistral", "m", 10)))
+
+    run(main())
+
+
+def test_a_cancelled_call_gives_its_place_back(run: Run) -> None:
+    async def main() -> None:
+        slow = Account(ScriptedProvider(always=says(), latency_s=10), max_concurrency=1)
+        subject = gateway(openai=slow)
+        first = asyncio.create_task(subject.complete(question()))
+        queued = asyncio.create_task(subject.complete(question()))
+        await asyncio.sleep(1)
+        first.cancel()
+        assert (await queued).answer == "cards"
+        assert subject.status().routes[0].running == 0
+
+    run(main())
