@@ -1,0 +1,63 @@
+"""The leak check: does an original value stand in a text, however it is cased, grouped, accented or encoded?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from pipeline.redact import lexicon, views
+from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
+from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import ERASED, fold
+
+_REGROUPED: Final = 9
+"""From this many letters and digits on, a value is looked for without regard to where words end."""
+_SHORTEST: Final = 2
+_CASED_WORD: Final = re.compile(r"[A-Za-z0-9]+")
+
+
+class Needles:
+    """Original values, prepared to be looked for. Holds personal data: no repr."""
+
+    __slots__ = ("_names", "_phrases", "_squashed")
+
+    def __init__(self, values: Iterable[tuple[PiiType, str]]) -> None:
+        """`values`: type and original text. A name that is one everyday word is no evidence and left out."""
+        self._squashed: dict[str, PiiType] = {}
+        self._phrases: dict[str, PiiType] = {}
+        self._names: set[str] = set()
+        for kind, original in values:
+            shadow = fold(original)
+            words = tokens_of_shadow(shadow)
+            squashed = "".join(words)
+            if len(squashed) < _SHORTEST:
+                continue
+            if kind is PiiType.PERSON and len(words) == 1:
+                if words[0] not in lexicon.everyday():
+                    self._names |= {shadow.replace(ERASED, ""), words[0].title(), words[0].upper()}
+                continue
+            self._phrases[f" {' '.join(words)} "] = kind
+            if len(squashed) >= _REGROUPED:
+                self._squashed[squashed] = kind
+
+    def in_text(self, text: str, allowed: frozenset[PiiType] = frozenset()) -> PiiType | None:
+        """The type of an original value that stands in the text or in what it decodes to; None when none does."""
+        shadow = fold(text)
+        for seen in (shadow, *(view.text for view in views.decoded(shadow))):
+            if (kind := self._in_shadow(seen, allowed)) is not None:
+                return kind
+        return None
+
+    def _in_shadow(self, shadow: str, allowed: frozenset[PiiType]) -> PiiType | None:
+        squashed = squash_shadow(shadow)
+        for needle, kind in self._squashed.items():
+            if needle in squashed and kind not in allowed:
+                return kind
+        phrases = f" {' '.join(tokens_of_shadow(shadow))} "
+        for needle, kind in self._phrases.items():
+            if needle in phrases and kind not in allowed:
+                return kind
+        if self._names and PiiType.PERSON not in allowed and not self._names.isdisjoint(_CASED_WORD.findall(shadow)):
+            return PiiType.PERSON
+        return None

@@ -1,0 +1,77 @@
+"""Originals: what each placeholder of a record stands for, and the way back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from pipeline.errors import RedactionError
+from pipeline.redact import placeholders
+
+
+class Originals:
+    """Placeholders and the original texts they stand for. Holds personal data: its repr shows none."""
+
+    __slots__ = ("_literal", "_values")
+
+    def __init__(self, values: Mapping[str, str], literal: Iterable[str] = ()) -> None:
+        """`values`: placeholder to original; `literal`: texts of the record that only look like placeholders."""
+        self._values = dict(values)
+        for placeholder, original in values.items():
+            if ":" in placeholder:
+                self._values[placeholders.bare(placeholder)] = original
+        self._literal = frozenset(literal)
+
+    def restore(self, text: str) -> str:
+        """The text with every placeholder put back.
+
+        Raises RedactionError when something in it looks like a placeholder but is none of this record's.
+        """
+        if unknown := self.unknown(text):
+            raise RedactionError(f"{len(unknown)} placeholders are damaged or not of this record")
+        return placeholders.WRITTEN.sub(self._original, text)
+
+    def unknown(self, text: str) -> list[str]:
+        """What looks like a placeholder in the text but is none of this record's: damaged or made up."""
+        return [
+            found
+            for match in placeholders.lookalikes(text)
+            if (found := match[0]) not in self._values and found not in self._literal
+        ]
+
+    def _original(self, match: re.Match[str]) -> str:
+        return self._values.get(match[0], match[0])
+
+    def to_mapping(self) -> Mapping[str, object]:
+        """A JSON form (lone surrogates of the originals escaped)."""
+        return {
+            "values": {key: _escape(value) for key, value in self._values.items()},
+            "literal": [_escape(value) for value in sorted(self._literal)],
+        }
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object]) -> Originals:
+        """The originals of a JSON form. Raises KeyError, TypeError or AttributeError when it is none."""
+        values = cast(Mapping[str, str], mapping["values"])
+        literal = cast(list[str], mapping["literal"])
+        return cls({key: _unescape(value) for key, value in values.items()}, map(_unescape, literal))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<Originals of {len(self._values)} placeholders>"
+
+
+def _escape(text: str) -> str | list[int]:
+    """JSON has no lone surrogates: a text that holds one is written as its code points."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return [ord(char) for char in text]
+    return text
+
+
+def _unescape(value: str | list[int]) -> str:
+    return value if isinstance(value, str) else "".join(map(chr, value))

@@ -1,0 +1,1 @@
+"""The table of patterns: what structured personal data looks like. One entry, with its test cases, per form."""

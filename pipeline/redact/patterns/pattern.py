@@ -1,0 +1,91 @@
+"""What an entry of the pattern table is, and what its check may look at."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from pipeline.redact.cues import Cue
+from pipeline.redact.pii import PiiType
+
+_SENTENCE_END: Final = re.compile(r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)[.!?][\"')]?\s|\n\s*\n", re.IGNORECASE)
+
+
+class Strength(IntEnum):
+    """How sure a find is; where finds overlap, the surest names the type of the whole."""
+
+    GUESS = 0
+    SHAPE = 1
+    CUED = 2
+    PROVEN = 3
+
+
+class Context:
+    """One shadow under the scanner: its text and where cue words ended."""
+
+    __slots__ = ("_cues", "text")
+
+    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]]) -> None:
+        self.text = text
+        self._cues = cues
+
+    def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
+        """True when the cue stands before `start`, at most `reach` characters away and in the same sentence."""
+        ends = self._cues.get(cue)
+        if not ends:
+            return False
+        place = bisect_right(ends, start) - 1
+        return (
+            place >= 0 and start - ends[place] <= reach and _SENTENCE_END.search(self.text, ends[place], start) is None
+        )
+
+    def before(self, start: int) -> str:
+        """The character before, a blank at the beginning."""
+        return self.text[start - 1] if start else " "
+
+    def behind(self, end: int) -> str:
+        """The character behind, a blank at the end."""
+        return self.text[end : end + 1] or " "
+
+
+Check = Callable[[Context, int, int], tuple[int, int] | None]
+"""Looks at `context.text[start:end]`: the stretch that is personal data, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One form of personal data: a shape that the scanner looks for and a check of what it finds.
+
+    `shape` is Hyperscan's syntax (no look-around, no back-references) over the shadow, where all digits are 0-9 and
+    all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first.
+    `yes` are texts in which exactly the part between `<<` and `>>` must be found, `no` texts in which nothing may be;
+    the unit tests run both.
+    """
+
+    type: PiiType
+    shape: str
+    strength: Strength
+    check: Check | None = None
+    caseless: bool = False
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cued:
+    """Personal data known by the word before it: behind `cue`, `value` (Python's `re`, bounded) is matched.
+
+    The group `value` of the match is the personal data. `yes` and `no` are test cases as in `Pattern`.
+    """
+
+    type: PiiType
+    cue: Cue
+    value: re.Pattern[str]
+    check: Check | None = None
+    strength: Strength = Strength.CUED
+    yes: tuple[str, ...] = ()
+    no: tuple[str, ...] = ()

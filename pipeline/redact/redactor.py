@@ -1,0 +1,171 @@
+"""The redactor: finds personal data in the texts of a record and puts placeholders in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pipeline.errors import RecordError, RedactionError
+from pipeline.redact import names, placeholders, views
+from pipeline.redact.numbering import Numbering
+from pipeline.redact.originals import Originals
+from pipeline.redact.patterns.table import CUED, PATTERNS
+from pipeline.redact.pii import PiiType, PlacedSpan, Span
+from pipeline.redact.policy import RedactionPolicy
+from pipeline.redact.propagation import Propagation
+from pipeline.redact.redacted import vouch
+from pipeline.redact.redaction import Redaction
+from pipeline.redact.scanner import Found, Scanner
+from pipeline.redact.shadow import fold
+
+_LONGEST: Final = 8_000_000
+"""Characters of one record; more is refused. At 1 MB/s it bounds how long a record can hold a worker."""
+
+KnownValues = Mapping[PiiType, Sequence[str]]
+
+
+class Redactor:
+    """Finds and masks. Compiles its patterns once: make one for a policy and keep it."""
+
+    def __init__(self, policy: RedactionPolicy = RedactionPolicy()) -> None:  # noqa: B008  # frozen
+        self.policy = policy
+        self._scanner = _scanner()
+
+    def find(self, text: str) -> list[Span]:
+        """Personal data in one text, in order, without overlaps. Raises RedactionError: treat the text as unsafe."""
+        found = self._found({"": text}, {})[""]
+        return [Span(item.start, item.end, item.type) for item in found]
+
+    def redact(
+        self, fields: Mapping[str, str], known: KnownValues | None = None, tenant_key: bytes | None = None
+    ) -> Redaction:
+        """The record's texts with placeholders in place of personal data, numbered across all fields.
+
+        `known`: values of the record's direct identifiers, masked wherever they stand; a name's parts too.
+        `tenant_key`: needed when the policy hashes a type. Raises RedactionError: make no call with this record.
+        """
+        try:
+            return self._redact(fields, known or {}, tenant_key)
+        except RecordError:
+            raise
+        except Exception as error:  # noqa: BLE001  # fails closed, and no traceback that holds the text goes on
+            raise RedactionError(f"redaction did not finish ({type(error).__name__})") from None
+
+    def _redact(self, fields: Mapping[str, str], known: KnownValues, tenant_key: bytes | None) -> Redaction:
+        found = self._found(fields, known)
+        people = [
+            fields[field][item.start : item.end]
+            for field in fields
+            for item in found[field]
+            if item.type is PiiType.PERSON
+        ]
+        people += known.get(PiiType.PERSON, ())
+        numbering = Numbering(self.policy, fields.values(), people, tenant_key)
+        placed = {field: _place(fields[field], found[field], numbering) for field in fields}
+        texts = {field: _rewrite(fields[field], placed[field]) for field in fields}
+        literal = [match[0] for text in (*fields.values(), *texts.values()) for match in placeholders.lookalikes(text)]
+        originals = numbering.originals
+        values = numbering.values + [
+            (kind, value) for kind, those in known.items() if kind not in self.policy.keep for value in those if value
+        ]
+        return Redaction(
+            fields={field: vouch(text) for field, text in texts.items()},
+            spans=placed,
+            counts=numbering.count(),
+            originals=Originals(originals, (word for word in literal if word not in originals)),
+            known=values,
+            finder=self,
+        )
+
+    def structured(self, text: str) -> list[Span]:
+        """Structured personal data only (no names), of all types, whatever the policy keeps."""
+        shadow = fold(text)
+        return [Span(item.start, item.end, item.type) for item in _merged(self._scan(shadow))]
+
+    def known_in(self, text: str, known: Sequence[tuple[PiiType, str]]) -> list[Span]:
+        """Structured personal data, and the given values wherever they stand."""
+        shadow = fold(text)
+        propagation = Propagation()
+        for kind, value in known:
+            propagation.add(kind, fold(value))
+        found = self._scan(shadow) + self._propagated(shadow, propagation)
+        return [Span(item.start, item.end, item.type) for item in _merged(found)]
+
+    def _found(self, fields: Mapping[str, str], known: KnownValues) -> dict[str, list[Found]]:
+        if sum(map(len, fields.values())) > _LONGEST:
+            raise RedactionError(f"the texts are longer than {_LONGEST} characters")
+        shadows = {field: fold(text) for field, text in fields.items()}
+        found = {field: self._scan(shadow) for field, shadow in shadows.items()}
+        if self.policy.names:
+            for field, shadow in shadows.items():
+                found[field] += names.find(shadow)
+        propagation = Propagation()
+        for kind, values in known.items():
+            for value in values:
+                propagation.add(kind, fold(value))
+        for field, items in found.items():
+            for item in items:
+                propagation.add(item.type, shadows[field][item.start : item.end])
+        keep = self.policy.keep
+        return {
+            field: [
+                item for item in _merged(found[field] + self._propagated(shadow, propagation)) if item.type not in keep
+            ]
+            for field, shadow in shadows.items()
+        }
+
+    def _scan(self, shadow: str) -> list[Found]:
+        found = self._scanner.scan(shadow)[1]
+        for view in views.decoded(shadow):
+            found += _brought_back(self._scanner.scan(view.text)[1], view)
+        return found
+
+    @staticmethod
+    def _propagated(shadow: str, propagation: Propagation) -> list[Found]:
+        found = propagation.find(shadow)
+        for view in views.decoded(shadow):
+            found += _brought_back(propagation.find(view.text), view)
+        return found
+
+
+def _brought_back(found: Sequence[Found], view: views.View) -> list[Found]:
+    return [Found(*view.origin(item.start, item.end), item.type, item.strength) for item in found]
+
+
+def _merged(found: list[Found]) -> list[Found]:
+    """Overlapping finds become one, of the surest (then longest) one's type."""
+    merged: list[Found] = []
+    for item in sorted(found):
+        if merged and item.start < merged[-1].end:
+            last = merged[-1]
+            surer = max(last, item, key=lambda one: (one.strength, one.end - one.start))
+            merged[-1] = Found(last.start, max(last.end, item.end), surer.type, surer.strength)
+        else:
+            merged.append(item)
+    return merged
+
+
+def _place(text: str, found: Sequence[Found], numbering: Numbering) -> list[PlacedSpan]:
+    return [
+        PlacedSpan(item.start, item.end, item.type, numbering.place(item.type, text[item.start : item.end]))
+        for item in found
+    ]
+
+
+def _rewrite(text: str, placed: Sequence[PlacedSpan]) -> str:
+    parts, at = list[str](), 0
+    for span in placed:
+        parts += (text[at : span.start], span.placeholder)
+        at = span.end
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+_made: list[Scanner] = []
+
+
+def _scanner() -> Scanner:
+    """The one compiled table of this process."""
+    if not _made:
+        _made.append(Scanner(PATTERNS, CUED))
+    return _made[0]
