@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pipeline import paths
+from pipeline.catalogue.specs import Rule
 
 
-def meets(when: Mapping[str, Mapping[str, object]], record: Mapping[str, object]) -> bool:
+def meets(when: Mapping[str, Mapping[Rule, object]], record: Mapping[str, object]) -> bool:
     """Whether the record is one to enrich: `{"channel": {"in": ["email", "web"]}}`, each path with its rules."""
     return all(
         _holds(rule, wanted, paths.first(record, path))
@@ -16,7 +17,7 @@ def meets(when: Mapping[str, Mapping[str, object]], record: Mapping[str, object]
     )
 
 
-def _holds(rule: str, wanted: object, value: object) -> bool:
+def _holds(rule: Rule, wanted: object, value: object) -> bool:
     match rule:
         case "equals":
             return value == wanted
@@ -28,5 +29,3 @@ def _holds(rule: str, wanted: object, value: object) -> bool:
             return isinstance(wanted, list) and value not in wanted
         case "exists":
             return (value not in (None, "")) == wanted
-        case _:
-            raise ValueError(f"unknown condition {rule}")

@@ -82,6 +82,10 @@ class TierSpec(_Data):
     escalate_below: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
+Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]
+"""What a `when` filter may ask of a field."""
+
+
 class EnrichmentSpec(_Data):
     """`enrichments/<name>/enrichment.yaml`."""
 
@@ -98,9 +102,7 @@ class EnrichmentSpec(_Data):
     entity: str
     """Field of input and output that identifies the entity."""
     tenant: str = "tenant_id"
-    when: dict[str, dict[Literal["equals", "not_equals", "in", "not_in", "exists"], object]] = Field(
-        default_factory=dict
-    )
+    when: dict[str, dict[Rule, object]] = Field(default_factory=dict)
     """Conditions on input fields by path; a record that does not meet them all is committed and counted, no more."""
     prompt: PromptSpec
     limits: LimitsSpec = LimitsSpec()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import traceback
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import cast
 from pipeline import __version__
 from pipeline.catalogue import Enrichment
 from pipeline.errors import Attempted, Cause, RecordError, Stage
-from pipeline.redact import Keyring
+from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record
 
 EVENT_ID = "event-id"
@@ -66,7 +65,7 @@ def envelope(
         "headers": [{"name": name, "value": data} for name, data in record.headers if name != REPLAYS],
         "original": None if value is None or not whole else keyring.seal(value, bound),
         "original_size": len(value or b""),
-        "original_sha256": "" if value is None else digest(keyring, value),
+        "original_sha256": "" if value is None else keyring.digest(value),
         "preview": death.preview[:PREVIEW_CHARACTERS] if whole else "",
         "stage": death.stage,
         "cause": death.cause,
@@ -115,12 +114,9 @@ def attempt(made: Attempted, prompt_version: str) -> dict[str, object]:
 def sealed_to(letter: Mapping[str, object]) -> bytes:
     """What the sealed original of an envelope is bound to: it opens nowhere else."""
     at = cast(Mapping[str, object], letter["source"])
-    return f"{at['topic']}/{at['partition']}/{at['offset']}/{letter['event_id']}".encode()
-
-
-def digest(keyring: Keyring, value: bytes) -> str:
-    """Keyed, so that nobody without the key can try values until one fits."""
-    return hmac.new(keyring.digest_key(), value, hashlib.sha256).hexdigest()
+    return associated_data(
+        str(at["topic"]), int(cast(int, at["partition"])), int(cast(int, at["offset"])), str(letter["event_id"])
+    )
 
 
 def fingerprint(death: Death, enrichment: Enrichment) -> str:

@@ -133,10 +133,10 @@ class Replayer:
         )
 
 
-def _headers(letter: DeadLetter, order: Order, now: datetime) -> list[tuple[str, bytes | None]]:
+def _headers(letter: DeadLetter, order: Order, now: datetime) -> list[tuple[str, str | bytes | None]]:
     """The original's headers, its identity, and its history with this replay added."""
     kept = cast(Sequence[Mapping[str, object]], letter.envelope["headers"])
-    headers = [
+    headers: list[tuple[str, str | bytes | None]] = [
         (str(item["name"]), cast(bytes | None, item["value"]))
         for item in kept
         if item["name"] not in (EVENT_ID, REPLAYS)

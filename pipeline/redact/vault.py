@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 import re
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 class Keyring:
     """AES-256 keys by name. The first one seals, all of them open: rotate by putting a new one first."""
 
-    __slots__ = ("_first", "_keys")
+    __slots__ = ("_digest_key", "_first", "_keys")
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         """`keys`: id to 32 bytes, in order. Raises UsageError when one is no such thing; no key is quoted."""
@@ -44,6 +45,7 @@ class Keyring:
                 raise UsageError(f"vault key {name} must be {_KEY_BYTES} bytes long, not {len(key)}")
         self._keys = {name: AESGCM(key) for name, key in keys.items()}
         self._first = next(iter(keys))
+        self._digest_key = hmac.digest(keys[self._first], b"digest of originals", "sha256")
 
     @classmethod
     def parse(cls, text: str) -> Keyring:
@@ -85,6 +87,10 @@ class Keyring:
             return key.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], head + associated)
         except InvalidTag:
             raise RedactionError("sealed data was changed or belongs to another record") from None
+
+    def digest(self, plaintext: bytes) -> str:
+        """HMAC-SHA-256 in hexadecimal under a key derived from the first: to compare originals, not to guess them."""
+        return hmac.digest(self._digest_key, plaintext, "sha256").hex()
 
     def __repr__(self) -> str:
         return f"<Keyring of {len(self._keys)} keys, sealing with {self._first}>"
