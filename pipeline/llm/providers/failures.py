@@ -5,7 +5,7 @@ Sources: platform.openai.com/docs/guides/error-codes, docs.anthropic.com/en/api/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import aiohttp
 import anthropic
@@ -121,10 +121,10 @@ def classify(error: Exception) -> ProviderError:
     """The classified failure for anything that a vendor's client raised; its message is dropped (it may quote data)."""
     if isinstance(error, openai.APIStatusError | anthropic.APIStatusError):
         return _of_status(error)
-    cause = _transport_cause(error)
-    if isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+    causes = list(_causes(error))
+    if any(isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError) for cause in causes):
         return ProviderError(Failure.UNREACHABLE)
-    if isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionError):
+    if any(isinstance(cause, aiohttp.ServerDisconnectedError | ConnectionError) for cause in causes):
         return ProviderError(Failure.UNREACHABLE, maybe_billed=True)
     failure = next((BY_CLASS[ancestor] for ancestor in type(error).__mro__ if ancestor in BY_CLASS), None)
     if failure is None:
@@ -152,8 +152,8 @@ def _code(error: openai.APIStatusError | anthropic.APIStatusError) -> str:
     return error.code or error.type or ""
 
 
-def _transport_cause(error: BaseException) -> BaseException:
-    """The exception that the sockets raised; the adapter between reports a closed connection as a connect timeout."""
-    while error.__cause__ is not None:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exceptions under an SDK's: its transport reports a connection that was closed as a connect timeout."""
+    while error is not None:
+        yield error
         error = error.__cause__
-    return error

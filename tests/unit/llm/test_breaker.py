@@ -9,11 +9,15 @@ from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
 POLICY = BreakerPolicy(consecutive_failures=3, min_calls=10, failure_share=0.5, open_s=1.0, growth=2.0, max_open_s=3.0)
 
 
+def state(breaker: Breaker) -> BreakerState:
+    return breaker.state
+
+
 def opened(now: float = 0.0) -> Breaker:
     breaker = Breaker(POLICY)
     for _ in range(3):
         fail(breaker, now)
-    assert breaker.state is BreakerState.OPEN
+    assert state(breaker) is BreakerState.OPEN
     return breaker
 
 
@@ -35,10 +39,10 @@ def test_consecutive_failures_open_it_and_a_success_between_does_not() -> None:
         fail(breaker, now)
         fail(breaker, now)
         succeed(breaker, now)
-    assert breaker.state is BreakerState.CLOSED
+    assert state(breaker) is BreakerState.CLOSED
     for _ in range(3):
         fail(breaker, 400)
-    assert breaker.state is BreakerState.OPEN
+    assert state(breaker) is BreakerState.OPEN
     assert breaker.opened == 1
 
 
@@ -47,10 +51,10 @@ def test_half_of_the_calls_failing_opens_it_once_there_are_enough_to_judge() -> 
     for _ in range(4):
         fail(breaker, 0)
         succeed(breaker, 0)
-    assert breaker.state is BreakerState.CLOSED
+    assert state(breaker) is BreakerState.CLOSED
     succeed(breaker, 0)
     fail(breaker, 0)
-    assert breaker.state is BreakerState.OPEN
+    assert state(breaker) is BreakerState.OPEN
 
 
 def test_failures_of_long_ago_do_not_count() -> None:
@@ -60,14 +64,14 @@ def test_failures_of_long_ago_do_not_count() -> None:
         succeed(breaker, 0)
     succeed(breaker, POLICY.window_s + 1)
     fail(breaker, POLICY.window_s + 1)
-    assert breaker.state is BreakerState.CLOSED
+    assert state(breaker) is BreakerState.CLOSED
 
 
 def test_slow_calls_open_it() -> None:
     breaker = Breaker(POLICY)
     for _ in range(10):
         succeed(breaker, 0, latency_s=POLICY.slow_after_s + 1)
-    assert breaker.state is BreakerState.OPEN
+    assert state(breaker) is BreakerState.OPEN
 
 
 def test_one_probe_goes_through_when_the_time_has_come() -> None:
@@ -75,13 +79,13 @@ def test_one_probe_goes_through_when_the_time_has_come() -> None:
     assert breaker.admit(0.99) is None
     assert breaker.admit(1.0) is not None
     assert breaker.admit(1.0) is None, "a second probe went beside the first"
-    assert breaker.state is BreakerState.HALF_OPEN
+    assert state(breaker) is BreakerState.HALF_OPEN
 
 
 def test_a_probe_that_succeeds_closes_it() -> None:
     breaker = opened()
     succeed(breaker, 1.0)
-    assert breaker.state is BreakerState.CLOSED
+    assert state(breaker) is BreakerState.CLOSED
 
 
 def test_each_failed_probe_makes_the_next_wait_longer_up_to_the_cap() -> None:
@@ -111,10 +115,10 @@ def test_results_of_calls_that_began_before_it_opened_are_dropped() -> None:
     for _ in range(3):
         fail(breaker, 0)
     breaker.succeeded(0.5, early, 0.5)
-    assert breaker.state is BreakerState.OPEN
+    assert state(breaker) is BreakerState.OPEN
     probe = breaker.admit(1.0)
     breaker.failed(1.1, early)
-    assert breaker.state is BreakerState.HALF_OPEN, "a late failure was taken for the probe's"
+    assert state(breaker) is BreakerState.HALF_OPEN, "a late failure was taken for the probe's"
     assert probe is not None
 
 
@@ -129,10 +133,10 @@ def test_a_cancelled_probe_leaves_its_place_to_the_next() -> None:
 def test_a_lock_out_opens_it_at_once_and_for_long() -> None:
     breaker = Breaker(POLICY)
     breaker.locked_out(0)
-    assert breaker.state is BreakerState.OPEN
+    assert state(breaker) is BreakerState.OPEN
     assert breaker.admit(POLICY.locked_out_s - 0.1) is None
     succeed(breaker, POLICY.locked_out_s)
-    assert breaker.state is BreakerState.CLOSED
+    assert state(breaker) is BreakerState.CLOSED
 
 
 @given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "fail", "abandon"]), st.floats(0, 2)), max_size=200))
