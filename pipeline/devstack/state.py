@@ -68,6 +68,17 @@ class State:
         return f"with{'' if self.sasl else 'out'} SASL on {self.brokers} broker{'s' if self.brokers > 1 else ''}"
 
 
+def variables(settings: Mapping[str, object], prefix: str = "PIPELINE_") -> dict[str, str]:
+    """Nested settings as environment variables, in the form that the settings read."""
+    found: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            found |= variables(value, f"{prefix}{name.upper()}__")
+        else:
+            found[f"{prefix}{name.upper()}"] = json.dumps(value) if isinstance(value, bool) else str(value)
+    return found
+
+
 def process(folder: Path, name: str) -> Process:
     """The process `name` of the stack in `folder`."""
     return Process(name, folder / "run")

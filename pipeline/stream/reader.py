@@ -1,0 +1,183 @@
+"""Reads topics from end to end, or on and on, outside any consumer group: nothing is committed, nobody is disturbed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+from pipeline.errors import UnavailableError
+from pipeline.stream.failures import Complaints
+from pipeline.stream.kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from pipeline.stream.record import Record
+
+Start = Literal["earliest", "latest"] | datetime
+
+_BATCH: Final = 2000
+"""Records taken from the library at once: beyond 1,000 it makes no difference (measured)."""
+_WAIT: Final = 0.1
+"""Seconds of waiting for records: how late a stop is noticed at most."""
+
+
+def read(
+    client: Mapping[str, str],
+    topics: Sequence[str],
+    *,
+    until_end: bool = True,
+    limit: int | None = None,
+    start: Start = "earliest",
+    stop: threading.Event | None = None,
+    timeout: float = 30.0,
+) -> Iterator[Record]:
+    """The committed records of `topics`, those of each partition in order.
+
+    With `until_end` up to where each partition ended when reading began (its last stable offset: a transaction that
+    was open then is not waited for); otherwise on and on until `stop` is set. `start` may be a point in time. Ends
+    after `limit` records. Partitions added while it follows are not read.
+
+    Raises UnavailableError when the cluster cannot be reached, or is silent for `timeout` seconds before the end;
+    UsageError when a topic does not exist or may not be read.
+    """
+    complaints = Complaints(client)
+    consumer = Consumer(
+        {
+            "group.id": f"reader-{uuid.uuid4()}",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            # The news of an end comes with an answer: the broker is not to hold it back for records to come.
+            "fetch.wait.max.ms": 10 if until_end else 100,
+            "log_level": 0,
+            **client,
+            "isolation.level": "read_committed",
+            "error_cb": complaints,
+        }
+    )
+    try:
+        partitions = _partitions(consumer, topics, timeout)
+        ends = _offsets(consumer, partitions, _END, timeout)
+        begins = ends if start == "latest" else _offsets(consumer, partitions, _timestamp(start), timeout)
+        # Of a partition without a record after a point in time the answer is "the end".
+        begins = {part: ends[part] if offset < 0 else offset for part, offset in begins.items()}
+        if until_end:
+            begins = {part: offset for part, offset in begins.items() if offset < ends[part]}
+        consumer.assign([TopicPartition(*part, offset) for part, offset in begins.items()])
+        records = (
+            _until(consumer, {part: ends[part] for part in begins}, timeout) if until_end else _follow(consumer, stop)
+        )
+        yield from itertools.islice(records, limit)
+    except KafkaException as error:
+        complaints.heard_by(consumer)
+        raise complaints.failure(error, f"reading {', '.join(topics)}") from None
+    finally:
+        consumer.close()
+
+
+_Part = tuple[str, int]
+
+_END: Final = -1
+_BEGINNING: Final = -2
+"""Times that stand for places, in the protocol's request for offsets."""
+
+
+def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float) -> list[_Part]:
+    found: list[_Part] = []
+    for topic in topics:
+        metadata = consumer.list_topics(topic, timeout).topics[topic]
+        if metadata.error is not None:
+            raise KafkaException(metadata.error)
+        found += [(topic, partition) for partition in sorted(metadata.partitions)]
+    return found
+
+
+def _offsets(consumer: Consumer, parts: Sequence[_Part], timestamp_ms: int, timeout: float) -> dict[_Part, int]:
+    """The first offset at or after a time, for all partitions in one request to each broker."""
+    answered = consumer.offsets_for_times([TopicPartition(*part, timestamp_ms) for part in parts], timeout)
+    for answer in answered:
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+    return {(answer.topic, answer.partition): answer.offset for answer in answered}
+
+
+def _timestamp(start: Start) -> int:
+    if isinstance(start, datetime):
+        return max(0, int(start.timestamp() * 1000))
+    return _END if start == "latest" else _BEGINNING
+
+
+def _until(consumer: Consumer, ends: dict[_Part, int], timeout: float) -> Iterator[Record]:
+    """Records below `ends`. A partition is done when the library stands at its end: markers of transactions and
+    compaction may leave no record right before it."""
+    left = dict(ends)
+    quiet_since = time.monotonic()
+    while left:
+        messages = _batch(consumer)
+        if messages:
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since > timeout:
+            raise UnavailableError(f"Kafka was silent for {timeout:.0f} s before the end of a topic: is it up?")
+        for message in messages:
+            part = _part(message)
+            end = left.get(part)
+            offset = message.offset()
+            if end is None or offset is None:
+                continue
+            if _is_end(message):
+                if offset >= end:
+                    del left[part]
+                continue
+            if offset < end:
+                yield _record(message)
+            if offset >= end - 1:
+                del left[part]
+                consumer.pause([TopicPartition(*part)])
+
+
+def _follow(consumer: Consumer, stop: threading.Event | None) -> Iterator[Record]:
+    while stop is None or not stop.is_set():
+        for message in _batch(consumer):
+            if not _is_end(message):
+                yield _record(message)
+
+
+def _batch(consumer: Consumer) -> list[Message]:
+    """What has come, or what comes first: asked for several, the library would wait for all of them."""
+    first = consumer.consume(1, _WAIT)
+    return first + consumer.consume(_BATCH, 0) if first else first
+
+
+def _is_end(message: Message) -> bool:
+    """Whether it is no record but the news that a partition's end was reached. Raises what else it may tell of."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:
+        return True
+    raise KafkaException(error)
+
+
+def _part(message: Message) -> _Part:
+    return message.topic(), message.partition()  # type: ignore[return-value]  # of consumed ones both are set
+
+
+def _record(message: Message) -> Record:
+    return Record(
+        message.topic(),  # type: ignore[arg-type]  # of consumed ones all three are set
+        message.partition(),  # type: ignore[arg-type]
+        message.offset(),  # type: ignore[arg-type]
+        message.timestamp()[1],
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),  # type: ignore[arg-type]  # consumed ones are a list of pairs
+    )
