@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -25,8 +26,8 @@ def decode(text: str) -> Mapping[str, object]:
     if len(text) > MAX_CHARACTERS:
         raise InvalidAnswerError([f"the answer is longer than {MAX_CHARACTERS} characters"])
     try:
-        found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        found = _parse(text)
+    except ValueError:
         found = _unwrapped(text)
     if not isinstance(found, dict):
         raise InvalidAnswerError(["the answer is not a JSON object"])
@@ -52,9 +53,22 @@ def _unwrapped(text: str) -> object:
     else:
         raise InvalidAnswerError(["the answer is not valid JSON"])
     try:
-        return orjson.loads(candidate)
-    except orjson.JSONDecodeError:
+        return _parse(candidate)
+    except ValueError:
         raise InvalidAnswerError(["the answer is not valid JSON"]) from None
+
+
+def _parse(text: str) -> object:
+    """Strictly: no lone surrogates, no NaN, and no name twice in one object (the second would silently win)."""
+    found: object = orjson.loads(text)
+    if text.count(":") > 1:
+        json.loads(text, object_pairs_hook=_without_twins)
+    return found
+
+
+def _without_twins(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("a name stands twice")
 
 
 def _one_object(text: str) -> bool:

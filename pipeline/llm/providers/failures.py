@@ -92,6 +92,7 @@ BY_CLASS: Mapping[type[Exception], Failure] = {
     anthropic.APIError: Failure.SERVER_ERROR,
     anthropic_errors.RetryableError: Failure.SERVER_ERROR,
     anthropic_errors.IdentityTokenFileError: Failure.LOCKED_OUT,
+    anthropic.WorkloadIdentityError: Failure.LOCKED_OUT,
     anthropic_errors.CredentialsError: Failure.LOCKED_OUT,
     anthropic.AnthropicError: Failure.UNUSABLE_MODEL,
     # What the transport lets through under the SDKs.
