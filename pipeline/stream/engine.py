@@ -1,0 +1,253 @@
+"""The engine: records in, outputs out, exactly once and in key order, many at a time.
+
+```
+ Kafka ── Membership ──► Intake ──► Lanes ──► Processor.process ──► Releaser ──► TransactionalProducer ── Kafka
+          its own thread           on the event loop                             its own thread
+```
+The brokers' state (committed offset and what is finished beyond it) is the only truth: read when a partition is
+assigned, and after a producer was built again. A transaction that failed is tried again with the same records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.errors import UnavailableError, UsageError
+from pipeline.stream.intake import Intake, oldest_arrival
+from pipeline.stream.kafka import KafkaError, KafkaException
+from pipeline.stream.membership import Membership
+from pipeline.stream.observer import Observer, Silent, guarded
+from pipeline.stream.policy import EnginePolicy, consumer_settings, producer_settings
+from pipeline.stream.record import Processor
+from pipeline.stream.release import Releaser
+from pipeline.stream.status import EngineState, EngineStatus
+
+__all__ = ["Engine", "EnginePolicy", "EngineState", "EngineStatus"]
+
+_TEND = 0.25
+"""Seconds between two looks at limits that no event brings up."""
+
+
+class Engine:
+    """Runs one processor over topics as one member of a consumer group. Several engines may share an event loop."""
+
+    def __init__(
+        self,
+        processor: Processor,
+        *,
+        topics: Sequence[str],
+        group: str,
+        transactional_id: str,
+        client: Mapping[str, str],
+        policy: EnginePolicy = EnginePolicy(),  # noqa: B008  (frozen)
+        observer: Observer | None = None,
+    ) -> None:
+        """`client` is what all clients of the cluster share, in librdkafka's names.
+
+        `transactional_id` is stable over restarts and never used by two live workers (see `WorkerSlot`).
+        """
+        self._topics = tuple(topics)
+        self._processor = processor
+        self._policy = policy
+        self._observer = observer or Silent()
+        self._consumer_settings = consumer_settings(client, group, policy)
+        self._producer_settings = producer_settings(client, transactional_id, policy)
+        self._servers = client.get("bootstrap.servers", "")
+        self._transactional_id = transactional_id
+        self._state = EngineState.STARTING
+        self._paused_reason: str | None = None
+        self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: _Running | None = None
+
+    async def run(self) -> None:
+        """Works until `stop`. Called once.
+
+        Raises UnavailableError, one line, when the first contact with the brokers fails; once it runs, it waits for
+        brokers that go away. Raises UsageError when librdkafka does not take a setting, and whatever `failed` or
+        `refused` of the processor raise, against their contract.
+        """
+        self._loop = asyncio.get_running_loop()
+        try:
+            running = self._running = self._build()
+            await self._contact(running)
+            if not self._stopping:
+                await self._work(running)
+        finally:
+            self._state = EngineState.STOPPED
+            if self._running is not None:
+                self._running.releaser.close()
+
+    def stop(self) -> None:
+        """No new records; those in flight may end within the grace period; commit, leave. From any thread."""
+        self._stopping = True
+        if self._state is not EngineState.STOPPED:
+            self._state = EngineState.STOPPING
+        self._on_loop(self._leave)
+
+    def pause(self, reason: str) -> None:
+        """Takes no new records and stays a member; those in flight go on. From any thread."""
+        self._paused_reason = reason
+        self._on_loop(self._apply_pause)
+
+    def resume(self) -> None:
+        """Takes new records again. From any thread."""
+        self._paused_reason = None
+        self._on_loop(self._apply_pause)
+
+    def status(self) -> EngineStatus:
+        """A moment of it; on the event loop."""
+        running, now = self._running, time.monotonic()
+        if running is None:
+            return EngineStatus(self._state, 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, None, self._paused_reason)
+        intake, releaser = running.intake, running.releaser
+        assignments = list(intake.assignments.values())
+        oldest = oldest_arrival(assignments)
+        waiting = sum(one.lanes.waiting for one in assignments)
+        caught_up = (
+            running.membership.view.proof is not None
+            and not intake.held
+            and not intake.resolving
+            and all(one.at_end for one in assignments)
+        )
+        state = self._state
+        if state is EngineState.RUNNING and running.membership.view.proof is None:
+            state = EngineState.STARTING
+        elif state is EngineState.RUNNING and self._paused_reason is not None:
+            state = EngineState.PAUSED
+        return EngineStatus(
+            state=state,
+            in_flight=intake.lanes.in_flight,
+            waiting=waiting,
+            uncommitted=max(0, intake.held - intake.lanes.in_flight - waiting),
+            partitions=len(assignments),
+            resolving=len(intake.resolving),
+            lag=sum(one.lag for one in assignments),
+            oldest_waiting_s=0.0 if oldest is None else now - oldest,
+            records_committed=intake.records_committed,
+            outputs_committed=intake.outputs_committed,
+            transactions=releaser.transactions,
+            aborted=releaser.aborted,
+            rebuilds=releaser.rebuilds,
+            repeated=intake.repeated,
+            idle_since=intake.last_activity if caught_up else None,
+            paused_reason=self._paused_reason,
+        )
+
+    def _build(self) -> _Running:
+        assert self._loop is not None
+        policy = self._policy
+        failure: asyncio.Future[None] = self._loop.create_future()
+
+        def fail(error: BaseException) -> None:
+            if not failure.done():
+                failure.set_exception(error)
+
+        observer = guarded(self._observer)
+        intake = Intake(self._processor, policy, observer, fail)
+        # The drain's own grace, then a commit that may have to build a producer first.
+        patience = policy.grace.total_seconds() + 2 * policy.transaction_timeout.total_seconds()
+        try:
+            membership = Membership(self._consumer_settings, self._topics, intake, self._loop, patience=patience)
+            releaser = Releaser(
+                self._producer_settings,
+                policy,
+                membership,
+                lambda: list(intake.assignments.values()),
+                self._processor,
+                observer,
+                intake.settle,
+            )
+        except KafkaException as refusal:
+            raise UsageError(f"Kafka's client does not take its settings: {refusal.args[0].str()}") from None
+        intake.wake = releaser.wake
+        intake.is_settled = releaser.is_settled
+        return _Running(
+            intake, membership, releaser, failure, fail, patience + policy.transaction_timeout.total_seconds()
+        )
+
+    async def _contact(self, running: _Running) -> None:
+        """First the brokers and topics, then the producer: its start ends what a killed predecessor left open, before
+        this worker joins and reads the committed offsets."""
+        timeout = self._policy.start_timeout.total_seconds()
+        await asyncio.to_thread(running.membership.check, timeout)
+        try:
+            await running.releaser.open()
+        except TimeoutError:
+            raise UnavailableError(f"Kafka at {self._servers} does not answer") from None
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+            if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                raise UnavailableError(
+                    f"this user may not write as transactional id {self._transactional_id}: an ACL is missing"
+                ) from None
+            raise UnavailableError(f"Kafka at {self._servers} starts no transactions: {error.str()}") from None
+
+    async def _work(self, running: _Running) -> None:
+        assert self._loop is not None
+        self._state = EngineState.RUNNING
+        self._apply_pause()
+        member = self._loop.create_task(running.membership.run())
+        releasing = self._loop.create_task(running.releaser.run())
+        tending = self._loop.create_task(self._tend(running))
+        try:
+            await asyncio.wait({member, releasing, tending, running.failure}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._state = EngineState.STOPPING
+            if not member.done():
+                # Broken or cancelled: no drain and no commit, but the group is told.
+                running.intake.abandon()
+                running.membership.leave()
+                await asyncio.wait({member}, timeout=self._policy.transaction_timeout.total_seconds())
+            running.intake.abandon()
+            for task in (releasing, tending):
+                task.cancel()
+            await asyncio.wait({releasing, tending})
+        for ended in (running.failure, member, releasing, tending):
+            if ended.done() and not ended.cancelled() and (error := ended.exception()):
+                raise error
+
+    async def _tend(self, running: _Running) -> None:
+        while True:
+            await asyncio.sleep(_TEND)
+            running.intake.balance(time.monotonic())
+
+    def _leave(self) -> None:
+        running = self._running
+        if running is None or self._loop is None:
+            return
+        running.intake.lanes.hold()
+        running.membership.leave()
+        late = UnavailableError(f"Kafka at {self._servers} did not let this worker commit and leave in time")
+        self._loop.call_later(running.patience, running.fail, late)
+
+    def _apply_pause(self) -> None:
+        if self._running is None or self._stopping:
+            return
+        self._running.membership.paused = self._paused_reason is not None
+        if self._paused_reason is not None:
+            self._running.intake.lanes.hold()
+        else:
+            self._running.intake.lanes.release()
+
+    def _on_loop(self, action: Callable[[], None]) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(action)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The parts of an engine that runs."""
+
+    intake: Intake
+    membership: Membership
+    releaser: Releaser
+    failure: asyncio.Future[None]
+    fail: Callable[[BaseException], None]
+    patience: float
+    """Seconds an orderly stop may take."""

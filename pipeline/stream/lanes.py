@@ -1,0 +1,123 @@
+"""Key-ordered dispatch: one record at a time per (partition, key), up to so many lanes at once. Pure asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+
+from pipeline.stream.record import Record
+
+Run = Callable[[Record], Coroutine[None, None, None]]
+
+
+class PartitionLanes:
+    """The lanes of one assigned partition. `run` is awaited for each record and must not raise."""
+
+    __slots__ = ("_by_key", "_closed", "_run", "_tasks", "waiting")
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._by_key: dict[bytes, _Lane] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.waiting = 0
+        """Records that have not started."""
+
+    @property
+    def in_flight(self) -> int:
+        """Records that have started and not ended."""
+        return len(self._tasks)
+
+
+class Lanes:
+    """All lanes of an engine. Records without a key have no order: each is a lane of its own."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
+        self._ready: deque[_Lane] = deque()
+        self._held = False
+        self.in_flight = 0
+        """Records that have started and not ended."""
+
+    def admit(self, partition: PartitionLanes, records: Iterable[Record]) -> None:
+        """Takes records of one partition, in offset order; each starts when its key's turn and a free place come."""
+        if partition._closed:
+            return
+        by_key, ready = partition._by_key, self._ready
+        for record in records:
+            partition.waiting += 1
+            key = record.key
+            if key is None:
+                ready.append(_Lane(partition, None, record))
+            elif lane := by_key.get(key):
+                lane.records.append(record)
+            else:
+                lane = by_key[key] = _Lane(partition, key, record)
+                ready.append(lane)
+        self._start()
+
+    def close(self, partition: PartitionLanes) -> None:
+        """Starts no more records of this partition; those in flight go on."""
+        partition._closed = True
+        partition._by_key.clear()
+        partition.waiting = 0
+
+    def drop(self, partition: PartitionLanes) -> int:
+        """Cancels what is in flight and frees its places at once; says how many there were."""
+        self.close(partition)
+        tasks = list(partition._tasks)
+        partition._tasks.clear()
+        self.in_flight -= len(tasks)
+        for task in tasks:
+            task.cancel()
+        self._start()
+        return len(tasks)
+
+    def hold(self) -> None:
+        """Starts nothing until `release`; what is in flight goes on."""
+        self._held = True
+
+    def release(self) -> None:
+        """Starts records again."""
+        self._held = False
+        self._start()
+
+    def _start(self) -> None:
+        ready, loop = self._ready, asyncio.get_running_loop()
+        while ready and self.in_flight < self._concurrency and not self._held:
+            lane = ready.popleft()
+            partition = lane.partition
+            if partition._closed:
+                continue
+            partition.waiting -= 1
+            self.in_flight += 1
+            partition._tasks.add(loop.create_task(self._run(lane, lane.records.popleft())))
+
+    async def _run(self, lane: _Lane, record: Record) -> None:
+        partition = lane.partition
+        try:
+            await partition._run(record)
+        finally:
+            task = asyncio.current_task()
+            # A task that is not in the set was dropped: its place is free already.
+            if task in partition._tasks:
+                partition._tasks.discard(task)
+                self.in_flight -= 1
+                if not partition._closed:
+                    if lane.records:
+                        self._ready.append(lane)
+                    elif lane.key is not None:
+                        del partition._by_key[lane.key]
+                self._start()
+
+
+class _Lane:
+    """The records of one key that wait for their turn; in `_by_key` while one is waiting or in flight."""
+
+    __slots__ = ("key", "partition", "records")
+
+    def __init__(self, partition: PartitionLanes, key: bytes | None, first: Record) -> None:
+        self.partition = partition
+        self.key = key
+        self.records = deque((first,))

@@ -1,0 +1,93 @@
+"""The numbers of the engine, and what they become in librdkafka's settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePolicy:
+    """How one engine works. The defaults were measured on Apache Kafka 4.3; most users change nothing."""
+
+    concurrency: int = 1000
+    """Records in `process` at once."""
+    backlog: int = 5000
+    """Records held: fetched and not yet committed. When it is reached, the partitions that hold more than their share
+    are paused; the others may still fill theirs, so twice as many can be held while one partition is stuck."""
+    backlog_bytes: int = 128 << 20
+    """The same limit for the size of the keys and values held."""
+    commit_interval: timedelta = timedelta(milliseconds=50)
+    """Longest time a finished record waits for its transaction to begin, while commits are quick. The interval adapts
+    below that (see `Cadence`)."""
+    grace: timedelta = timedelta(seconds=10)
+    """How long records in flight may go on at a stop or when their partition moves."""
+    group_protocol: Literal["consumer", "classic"] = "consumer"
+    """`consumer`: KIP-848; its session timeout is the broker's. `classic`: cooperative-sticky, for brokers before 4."""
+    session_timeout: timedelta = timedelta(seconds=10)
+    """Classic protocol only: after this long without a heartbeat the group gives the partitions to others."""
+    transaction_timeout: timedelta = timedelta(seconds=10)
+    """A transaction that does not end in this time is abandoned, here and by the broker."""
+    start_timeout: timedelta = timedelta(seconds=15)
+    """How long the first contact with the brokers may take."""
+    window: int = 200_000
+    """Offsets from the first unfinished record of a partition to the last one fetched; more pauses the partition."""
+    metadata_soft_limit: int = 3000
+    """Characters of commit metadata at which a partition is paused; the broker refuses more than 4,095."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError when a number makes no sense."""
+        if self.concurrency < 1 or self.backlog < 1 or self.window < 1:
+            raise ValueError("concurrency, backlog and window are at least 1")
+
+
+def consumer_settings(client: Mapping[str, str], group: str, policy: EnginePolicy) -> dict[str, str | int | bool]:
+    """The consumer's settings for librdkafka; `client` is what all clients of the cluster share."""
+    membership: dict[str, str | int | bool] = {"group.protocol": policy.group_protocol}
+    if policy.group_protocol == "classic":
+        session = _milliseconds(policy.session_timeout)
+        membership |= {
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": session,
+            "heartbeat.interval.ms": max(100, session // 6),
+        }
+    # Quick to find a broker again: the defaults wait up to 10 s between attempts.
+    return {
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 500,
+        "fetch.error.backoff.ms": 100,
+        # Small prefetch: memory stays flat and a revoked partition's queue is soon empty.
+        "queued.max.messages.kbytes": 8192,
+        "fetch.queue.backoff.ms": 20,
+        "fetch.wait.max.ms": 100,
+        **client,
+        **membership,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+    }
+
+
+def producer_settings(
+    client: Mapping[str, str], transactional_id: str, policy: EnginePolicy
+) -> dict[str, str | int | bool]:
+    """The transactional producer's settings for librdkafka; `client` is what all clients of the cluster share."""
+    return {
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 500,
+        # A commit right behind another one is told to try again: the default back-off would add 100 ms.
+        "retry.backoff.ms": 10,
+        "retry.backoff.max.ms": 100,
+        "linger.ms": 0,
+        **client,
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": _milliseconds(policy.transaction_timeout),
+        "delivery.report.only.error": True,
+    }
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

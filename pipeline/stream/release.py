@@ -1,0 +1,253 @@
+"""Takes what is finished and commits it, one transaction after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Protocol
+
+from pipeline.stream import metadata
+from pipeline.stream.assignment import Assignment, Finished, Phase
+from pipeline.stream.cadence import Cadence, CadencePolicy
+from pipeline.stream.kafka import KafkaException
+from pipeline.stream.membership import View
+from pipeline.stream.observer import Observer
+from pipeline.stream.policy import EnginePolicy
+from pipeline.stream.progress import Progress
+from pipeline.stream.record import Output, Processor
+from pipeline.stream.transaction import Outcome, Refusal, Result, Share, TransactionalProducer
+
+log = logging.getLogger(__name__)
+
+_MOST_REFUSALS = 5
+"""Outputs of one record refused before it is committed without any: its dead letter cannot be written either."""
+
+
+class Group(Protocol):
+    """What a release needs of the consumer side."""
+
+    @property
+    def view(self) -> View:
+        """Proof of membership and what is owned."""
+
+    async def committed(self, assignments: Sequence[Assignment], within: float) -> Mapping[Assignment, Progress]:
+        """What the group has committed, open transactions waited for. Raises KafkaException."""
+
+
+class Releaser:
+    """Commits the finished records of all assignments. Everything here runs on the event loop."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, str | int | bool],
+        policy: EnginePolicy,
+        group: Group,
+        assignments: Callable[[], Iterable[Assignment]],
+        processor: Processor,
+        observer: Observer,
+        settled: Callable[[Assignment, Sequence[Finished]], None],
+    ) -> None:
+        """`settled` is told which finished records of an assignment are committed."""
+        self._settings = settings
+        self._policy = policy
+        self._group = group
+        self._assignments = assignments
+        self._processor = processor
+        self._observer = observer
+        self._settled = settled
+        self._patience = policy.transaction_timeout.total_seconds()
+        self._cadence = Cadence(CadencePolicy(longest=policy.commit_interval.total_seconds()))
+        self._producer = TransactionalProducer(settings)
+        self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._culprits = 0
+        self._releasing: tuple[Share, ...] = ()
+        self.transactions = 0
+        self.aborted = 0
+        self.rebuilds = 0
+
+    async def open(self) -> None:
+        """First contact of the producer: what a predecessor left open is ended. Raises KafkaException, TimeoutError."""
+        await self._producer.init(self._policy.start_timeout.total_seconds())
+
+    async def run(self) -> None:
+        """Releases until it is cancelled."""
+        while True:
+            await self._due()
+            await self._ask_about_unsure()
+            # Proof and partitions of one moment: see `View`.
+            view = self._group.view
+            if shares := self._take(view):
+                await self._release(shares, view)
+
+    def close(self) -> None:
+        """Gives up the producer."""
+        self._producer.give_up()
+
+    def wake(self, *, hurry: bool = False) -> None:
+        """There is something to release; `hurry` when a partition is about to move."""
+        self._work.set()
+        if hurry:
+            self._hurry.set()
+
+    def is_settled(self, assignment: Assignment) -> bool:
+        """Whether all that is finished of it is committed."""
+        return not assignment.dirty and all(share.assignment is not assignment for share in self._releasing)
+
+    async def _due(self) -> None:
+        """Waits until there is work and its time has come."""
+        await self._work.wait()
+        while (delay := self._cadence.due(hurry=self._hurry.is_set()) - time.monotonic()) > 0:
+            if self._hurry.is_set():
+                await asyncio.sleep(delay)
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._hurry.wait()
+        self._work.clear()
+        self._hurry.clear()
+
+    def _take(self, view: View) -> tuple[Share, ...]:
+        """All that is finished and may be committed."""
+        shares = []
+        for assignment in self._assignments():
+            if not assignment.dirty or assignment.unsure:
+                continue
+            offset, finished = assignment.progress.snapshot()
+            text = metadata.encode(finished)
+            self._weigh(assignment, len(text))
+            if assignment not in view.owned or len(text) > metadata.LIMIT:
+                continue
+            shares.append(Share(assignment, assignment.finished, offset, text))
+            assignment.finished = []
+            assignment.dirty = False
+        return tuple(shares)
+
+    def _weigh(self, assignment: Assignment, size: int) -> None:
+        """Pauses a partition whose state gets too long to be committed, or too wide to be remembered."""
+        limits = {
+            "metadata": (size, self._policy.metadata_soft_limit),
+            "window": (assignment.progress.span, self._policy.window),
+        }
+        for reason, (value, limit) in limits.items():
+            if value > limit and reason not in assignment.reasons:
+                assignment.reasons.add(reason)
+                self._observer.paused(assignment.name, reason)
+            elif value < 0.7 * limit and reason in assignment.reasons:
+                assignment.reasons.discard(reason)
+                self._observer.resumed(assignment.name)
+
+    async def _release(self, shares: tuple[Share, ...], view: View) -> None:
+        began = time.monotonic()
+        self._cadence.began(began)
+        self._releasing = shares
+        try:
+            if view.proof is None:
+                result = Result(Outcome.ABORTED, "not a member of the group at present")
+            else:
+                result = await self._producer.commit(shares, view.proof, self._patience)
+        finally:
+            self._releasing = ()
+        now = time.monotonic()
+        if result.outcome is Outcome.COMMITTED:
+            self._cadence.committed(now)
+            await self._committed(shares, timedelta(seconds=now - began))
+        else:
+            self._cadence.failed(now)
+            self._give_back(shares)
+            for refusal in result.refusals:
+                self._replace(refusal)
+            self.aborted += 1
+            self._observer.aborted(result.reason)
+            if result.outcome is Outcome.UNKNOWN:
+                for share in shares:
+                    share.assignment.unsure = True
+                await self._rebuild(result.reason, careful=self._producer.careful)
+            elif result.suspect and not self._producer.careful:
+                await self._rebuild(result.reason, careful=True)
+
+    async def _committed(self, shares: tuple[Share, ...], took: timedelta) -> None:
+        records = outputs = 0
+        for share in shares:
+            records += len(share.finished)
+            outputs += sum(len(finished.outputs) for finished in share.finished)
+            self._settled(share.assignment, share.finished)
+        self.transactions += 1
+        self._observer.committed(records, outputs, took)
+        if self._producer.careful and self._culprits:
+            # Without a culprit, batches as such are too large for the topic: then it stays careful.
+            self._culprits = 0
+            await self._rebuild("every refused output is replaced", careful=False)
+
+    def _give_back(self, shares: Iterable[Share]) -> None:
+        for share in shares:
+            assignment = share.assignment
+            if assignment.phase is Phase.GONE:
+                continue
+            assignment.finished[:0] = share.finished
+            assignment.dirty = True
+            self.wake(hurry=assignment.phase is Phase.DRAINING)
+
+    def _replace(self, refusal: Refusal) -> None:
+        assignment = refusal.share.assignment
+        self._culprits += 1
+        record = refusal.finished.record
+        self._observer.refused(record, refusal.output, refusal.reason)
+        index = next((i for i, one in enumerate(assignment.finished) if one.record is record), None)
+        if index is None:
+            return
+        finished = assignment.finished[index]
+        outputs: tuple[Output, ...] = ()
+        if finished.refusals < _MOST_REFUSALS:
+            outputs = tuple(self._processor.refused(record, finished.outputs, refusal.output, refusal.reason))
+        else:
+            log.error(
+                "%s[%d] offset %d: none of its outputs is taken (%s): committed without one",
+                record.topic,
+                record.partition,
+                record.offset,
+                refusal.reason,
+            )
+        assignment.finished[index] = replace(finished, outputs=outputs, refusals=finished.refusals + 1)
+
+    async def _rebuild(self, reason: str, *, careful: bool) -> None:
+        """Another producer in place of this one: its start ends and fences what the old one left."""
+        self.rebuilds += 1
+        self._observer.abandoned(reason)
+        wait = 0.05
+        while True:
+            self._producer.give_up()
+            self._producer = TransactionalProducer(self._settings, careful=careful)
+            try:
+                await self._producer.init(self._patience)
+                return
+            except (KafkaException, TimeoutError) as error:
+                self._observer.trouble(_why(error))
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 2.0)
+
+    async def _ask_about_unsure(self) -> None:
+        """Drops what a transaction of unknown fate did commit; the answer is final because its producer was fenced."""
+        while unsure := [one for one in self._assignments() if one.unsure]:
+            try:
+                found = await self._group.committed(unsure, 1.0)
+            except KafkaException as error:
+                self._observer.trouble(_why(error))
+                await asyncio.sleep(0.05)
+                continue
+            for assignment, known in found.items():
+                done = [one for one in assignment.finished if known.is_finished(one.record.offset)]
+                assignment.finished = [one for one in assignment.finished if not known.is_finished(one.record.offset)]
+                assignment.unsure = False
+                self._settled(assignment, done)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, KafkaException):
+        return f"{error.args[0].name()}: {error.args[0].str()}"
+    return "the producer did not come back"
