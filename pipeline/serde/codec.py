@@ -5,15 +5,17 @@ Confluent wire format: a zero byte, the schema's id as 4 bytes big-endian, the A
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 import orjson
 from fastavro import schemaless_reader, schemaless_writer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
 from pipeline.errors import Cause, ContractError, DecodeError, EncodeError
@@ -49,18 +51,20 @@ class AvroCodec:
 
     def __init__(self, registry: Registry, schema: contract.Schema, schema_id: int) -> None:
         self._registry = registry
-        self._source = schema
+        self._bounds = contract.Bounds(schema)
+        self._typed = contract.record_model(schema, bounded=False)
         self._schema = dict(parsed(schema))
         self._head = _HEAD.pack(0, schema_id)
 
     def encode(self, record: Mapping[str, object]) -> bytes:
-        """Wire-format bytes. Raises EncodeError; the message has no values."""
+        """Wire-format bytes, defaults filled in. Raises EncodeError that names the field; the value is not in it."""
+        _typed(self._typed, record)
         out = io.BytesIO()
         out.write(self._head)
         try:
-            schemaless_writer(out, self._schema, dict(record), strict=True)
+            schemaless_writer(out, self._schema, dict(record), strict_allow_default=True)
         except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
-            raise EncodeError(f"{self._schema['name']} cannot be written as Avro ({type(error).__name__})") from None
+            raise EncodeError(f"{self._typed.__name__} cannot be written as Avro ({type(error).__name__})") from None
         return out.getvalue()
 
     async def decode(self, data: bytes) -> Decoded:
@@ -79,7 +83,7 @@ class AvroCodec:
             raise DecodeError(f"Avro body goes on after the record of schema id {schema_id}")
         if not isinstance(record, dict):
             raise ContractError("the value is no record")
-        contract.check_bounds(self._source, record)
+        self._bounds.check(record)
         return Decoded(record, schema_id)
 
 
@@ -87,15 +91,15 @@ class JsonCodec:
     """JSON values of one topic, checked against the same schema, defaults filled in."""
 
     def __init__(self, schema: contract.Schema) -> None:
-        self._schema = schema
-        self._model: type[BaseModel] = contract.record_model(schema)
+        self._model = contract.record_model(schema)
+        self._typed = contract.record_model(schema, bounded=False)
 
     def encode(self, record: Mapping[str, object]) -> bytes:
-        """JSON bytes of a record that fits the schema. Raises EncodeError."""
+        """JSON bytes, defaults filled in. Raises EncodeError that names the field; the value is not in it."""
         try:
-            return orjson.dumps(dict(record), default=str)
+            return to_json(_typed(self._typed, record).model_dump())
         except TypeError as error:
-            raise EncodeError(f"{self._schema['name']} cannot be written as JSON ({type(error).__name__})") from None
+            raise EncodeError(f"{self._typed.__name__} cannot be written as JSON ({type(error).__name__})") from None
 
     async def decode(self, data: bytes) -> Decoded:
         """The record, defaults filled in. JSON that is broken is undecodable; a wrong field is a broken contract."""
@@ -103,6 +107,26 @@ class JsonCodec:
             orjson.loads(data)
         except orjson.JSONDecodeError as error:
             raise DecodeError(f"not JSON (at byte {error.pos})", cause=Cause.UNDECODABLE) from None
-        record = contract.read_json(self._model, data)
-        contract.check_bounds(self._schema, record)
-        return Decoded(record, None)
+        return Decoded(contract.read_json(self._model, data), None)
+
+
+def to_json(record: object) -> bytes:
+    """JSON as topics and commands have it: times in ISO 8601, exact amounts as strings, bytes as base64."""
+    return orjson.dumps(record, default=_as_text)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError
+
+
+def _typed(model: type[BaseModel], record: Mapping[str, object]) -> BaseModel:
+    """The record as its model; Avro's writer alone would cut 1.5 to 1 and let numbers overflow."""
+    try:
+        return model.model_validate(record)
+    except ValidationError as error:
+        wrong = "; ".join(contract.problems(error, most=3))
+        raise EncodeError(f"{model.__name__} cannot be written: {wrong}") from None

@@ -16,13 +16,16 @@ from typing import TypeVar, cast
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from fastavro import parse_schema
+from fastavro.schema import SchemaParseException
 
 from pipeline.contract import Schema as Avro
+from pipeline.contract import breaks
 from pipeline.errors import Cause, DecodeError, UnavailableError, UsageError
 from pipeline.settings import RegistrySettings
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+COMPATIBILITY = "BACKWARD_TRANSITIVE"
 _FORGET_UNKNOWN_S = 30.0
 _MOST_UNKNOWN = 10_000
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.2, 5.0
@@ -42,7 +45,7 @@ class Registry:
             options["basic.auth.user.info"] = f"{settings.username}:{settings.password.get_secret_value()}"
         if settings.ssl_ca_location:
             options["ssl.ca.location"] = settings.ssl_ca_location
-        self._client = SchemaRegistryClient(options)
+        self._client = SchemaRegistryClient.new_client(options)
         self._known: dict[int, Avro] = {}
         self._unknown: dict[int, float] = {}
         self._asked: dict[int, asyncio.Future[Avro]] = {}
@@ -70,14 +73,16 @@ class Registry:
         wait = _RETRY_FIRST_S
         while True:
             try:
-                text = (await asyncio.to_thread(self._client.get_schema, schema_id)).schema_str
-                self._known[schema_id] = parsed(json.loads(text or ""))
+                self._known[schema_id] = await asyncio.to_thread(self._fetched, schema_id)
                 return self._known[schema_id]
+            except _UnreadableError:
+                self._not_known(schema_id)
+                raise DecodeError(
+                    f"the schema with id {schema_id} is no Avro record", cause=Cause.SCHEMA_UNKNOWN
+                ) from None
             except SchemaRegistryError as error:
                 if error.http_status_code == 404:
-                    if len(self._unknown) >= _MOST_UNKNOWN:
-                        self._unknown.clear()
-                    self._unknown[schema_id] = time.monotonic()
+                    self._not_known(schema_id)
                     raise _unknown(schema_id) from None
                 _log.warning("registry refused (status %s), records that need it wait", error.http_status_code)
             except OSError:
@@ -86,6 +91,28 @@ class Registry:
                 _log.warning("registry cannot be reached (%s), records that need it wait", type(error).__name__)
             await asyncio.sleep(wait)
             wait = min(wait * 2, _RETRY_MOST_S)
+
+    def _not_known(self, schema_id: int) -> None:
+        if len(self._unknown) >= _MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown[schema_id] = time.monotonic()
+
+    def _fetched(self, schema_id: int) -> Avro:
+        """The parsed schema of an id, with the schemas it refers to. Raises _UnreadableError when it is no Avro."""
+        found = self._client.get_schema(schema_id)
+        try:
+            return self._with_references(found, {})
+        except (ValueError, TypeError, KeyError, SchemaParseException, RecursionError):
+            raise _UnreadableError from None
+
+    def _with_references(self, schema: Schema, named: dict[str, dict[str, object]]) -> Avro:
+        if schema.schema_type not in (None, "AVRO"):
+            raise ValueError(schema.schema_type)
+        for reference in schema.references or ():
+            version = self._client.get_version(str(reference.subject), reference.version or "latest")
+            if version.schema is not None:
+                self._with_references(version.schema, named)
+        return cast(Avro, parse_schema(json.loads(schema.schema_str or ""), named_schemas=named))
 
     def id_of(self, subject: str, schema: Avro) -> int:
         """The id under which this very schema stands in `subject`. Raises UsageError when it is not registered."""
@@ -99,20 +126,26 @@ class Registry:
         """The versions of a subject; empty when the registry does not know it."""
         return self._call(lambda: self._client.get_versions(subject)) or []
 
-    def compatible(self, subject: str, schema: Avro) -> list[str]:
-        """Why this schema breaks BACKWARD_TRANSITIVE in `subject`: a line each, empty when it does not."""
-        broken = []
+    def breaks(self, subject: str, schema: Avro) -> list[str]:
+        """Why this schema cannot read what versions in `subject` wrote (BACKWARD_TRANSITIVE): a line each, or none."""
+        found = []
         for version in self.versions(subject):
-            fine = self._call(lambda v=version: self._client.test_compatibility(subject, _sent(schema), v))  # type: ignore[misc]  # default binds the loop's value
-            if not fine:
-                broken.append(f"readers of {subject} version {version} would break")
-        return broken
+            before = self._call(lambda v=version: self._client.get_version(subject, v))  # type: ignore[misc]  # default binds the loop's value
+            if before is not None and before.schema is not None and before.schema.schema_str:
+                older = cast(Avro, json.loads(before.schema.schema_str))
+                found += [f"{subject} version {version}: {why}" for why in breaks(schema, older)]
+        return found
 
     def register(self, subject: str, schema: Avro) -> int:
         """Registers a schema under BACKWARD_TRANSITIVE and returns its id. Raises UsageError when it is refused."""
+        known = bool(self.versions(subject))
         try:
-            self._call(lambda: self._client.set_compatibility(subject, "BACKWARD_TRANSITIVE"))
+            if known:
+                self._call(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
             found = self._call(lambda: self._client.register_schema(subject, _sent(schema)))
+            if not known:
+                # Apicurio has no settings for a subject without a version.
+                self._call(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
         except SchemaRegistryError as error:
             raise UsageError(f"the registry refused {subject}: {error.error_message}") from None
         if found is None:
@@ -135,6 +168,10 @@ class Registry:
             raise UnavailableError(
                 f"schema registry {self.url} cannot be reached ({type(error).__name__}): is it up? (pipeline doctor)"
             ) from None
+
+
+class _UnreadableError(Exception):
+    """What stands under an id is not a schema that Avro values can be written with."""
 
 
 def parsed(schema: Avro) -> Avro:
