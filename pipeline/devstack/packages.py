@@ -26,7 +26,7 @@ Progress = Callable[[str], None]
 
 _FETCHERS: Final = 8
 _TRIES: Final = 3
-_STEP: Final = 5_000_000
+_STEP: Final = 20_000_000
 """Bytes between two lines of progress."""
 
 
