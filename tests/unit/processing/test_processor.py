@@ -1,0 +1,275 @@
+"""The way of one record, with the real rooms and a scripted provider: what comes out, what dies, what it says."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import cast
+
+import pytest
+from fastavro import schemaless_reader
+from pipeline.catalogue import Catalogue, TopicSpec, load
+from pipeline.deadletters.envelope import REPLAYS, sealed_to
+from pipeline.llm import Gateway, Usage
+from pipeline.llm.providers.provider import Account, Reply, Request, Stop
+from pipeline.llm.providers.scripted import ScriptedProvider
+from pipeline.outputs import Codecs, OutputWriter
+from pipeline.processor import EnrichmentProcessor
+from pipeline.redact import Keyring, Redactor
+from pipeline.serde import AvroCodec, JsonCodec, Registry
+from pipeline.serde.registry import parsed
+from pipeline.settings import CatalogueSettings, RegistrySettings
+from pipeline.stream.record import Output, Record
+from pipeline.telemetry.outcomes import Outcomes
+
+NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
+TICKET = {
+    "ticket_id": "T-1",
+    "tenant_id": "acme",
+    "subject": "Charged twice",
+    "body": "You charged me twice. Write to jo.doe@example.com or call +1 415 555 0134. Regards, Joanna Doe",
+    "customer": {"name": "Joanna Doe", "email": "jo.doe@example.com"},
+}
+ANSWER = {
+    "category": "PAYMENT_PROBLEM",
+    "priority": "HIGH",
+    "summary": "Charged twice.",
+    "suggested_action": "Return one charge.",
+    "sentiment": "NEGATIVE",
+    "language": "en",
+    "confidence": 0.9,
+    "needs_human": False,
+}
+CLAIM = {
+    "claim_id": "C-1",
+    "tenant_id": "acme",
+    "policy_number": "HOME-2291",
+    "description": "On 3 March 2026 a pipe burst at my home. The plumber, Mr. Henry Walton, says EUR 2,300.00.",
+    "claimant": {"name": "Joanna Doe"},
+}
+CLAIM_ANSWER: dict[str, object] = {
+    "claim_type": "WATER_DAMAGE",
+    "urgency": "NORMAL",
+    "summary": "A pipe burst.",
+    "incident_date": "2026-03-03",
+    "incident_place": None,
+    "parties": [{"name": "[PERSON_1]", "role": "OTHER"}],
+    "injuries": [],
+    "amount_quote": "EUR 2,300.00",
+    "missing_information": [],
+    "confidence": 0.95,
+}
+
+
+class Bench:
+    """One enrichment's processor over a scripted provider, and a reader of what it writes."""
+
+    def __init__(self, name: str, *answers: object) -> None:
+        self.catalogue: Catalogue = load(CatalogueSettings())
+        self.enrichment = self.catalogue.enrichment(name)
+        replies = [_reply(answer) for answer in answers]
+        self.provider = ScriptedProvider(replies, always=replies[-1] if replies else None)
+        self.keyring = Keyring.parse("k1:" + base64.b64encode(bytes(32)).decode())
+        self.outcomes = Outcomes()
+        accounts = {"openai": Account(self.provider, simulated=True), "anthropic": Account(self.provider, "anthropic")}
+        self.processor = EnrichmentProcessor(
+            self.enrichment,
+            JsonCodec(self.enrichment.input_schema.schema),
+            OutputWriter(
+                self.enrichment,
+                Codecs(*(self._codec(topic.topic) for topic in self._written())),
+                self.keyring,
+                frozenset({"openai"}),
+            ),
+            Redactor(),
+            Gateway(accounts),
+            self.outcomes,
+            now=lambda: NOW,
+        )
+
+    def _written(self) -> Sequence[TopicSpec]:
+        e = self.enrichment
+        return (e.output, e.dead_letters, e.audit, e.usage)
+
+    def _codec(self, topic: str) -> AvroCodec:
+        registry = Registry(RegistrySettings(url="http://127.0.0.1:9"))
+        return AvroCodec(registry, self.catalogue.schema_of(topic).schema, 7)
+
+    async def run(self, value: object, key: bytes | None = b"T-1", **headers: bytes) -> dict[str, dict[str, object]]:
+        """Topic to decoded record."""
+        data = value if isinstance(value, bytes | None) else json.dumps(value).encode()
+        record = Record(
+            self.enrichment.input.topic, 3, 42, int(NOW.timestamp() * 1000), key, data, tuple(headers.items())
+        )
+        self.outputs = await self.processor.process(record)
+        return self.read(self.outputs)
+
+    def read(self, outputs: Sequence[Output]) -> dict[str, dict[str, object]]:
+        found = {}
+        for output in outputs:
+            assert output.value is not None
+            schema = dict(parsed(self.catalogue.schema_of(output.topic).schema))
+            found[output.topic] = cast(dict[str, object], schemaless_reader(io.BytesIO(output.value[5:]), schema, None))
+        return found
+
+
+def _reply(answer: object) -> Reply:
+    text = answer if isinstance(answer, str) else json.dumps(answer)
+    return Reply(text, Stop.END, Usage(input_tokens=100, output_tokens=50))
+
+
+async def test_a_ticket_becomes_its_enrichment_audit_and_usage() -> None:
+    bench = Bench("tickets", ANSWER)
+    found = await bench.run(TICKET, traceparent=b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")
+    output = found["support.tickets.enriched.v1"]
+    enrichment = cast(dict[str, object], output["enrichment"])
+    assert enrichment["category"] == "PAYMENT_PROBLEM"
+    assert enrichment["team"] == "payments"
+    assert enrichment["due_at"] == NOW + timedelta(hours=8)
+    assert cast(dict[str, object], output["provenance"])["simulated"] is True
+    assert output["source"] == {"topic": "support.tickets.v1", "partition": 3, "offset": 42, "timestamp": NOW}
+    assert found["enrichment.audit.v1"]["outcome"] == "ENRICHED"
+    assert found["enrichment.usage.v1"]["input_tokens"] == 100
+    assert cast(Decimal, found["enrichment.usage.v1"]["cost_usd"]) > 0
+    assert ("traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01") in bench.outputs[0].headers
+    assert bench.outputs[0].key == b"T-1"
+
+
+async def test_no_personal_value_reaches_the_provider_or_a_record_that_is_not_for_it() -> None:
+    bench = Bench("tickets", ANSWER)
+    await bench.run(TICKET)
+    sent = bench.provider.asked[0]
+    written = b"".join(output.value or b"" for output in bench.outputs)
+    for value in ("jo.doe@example.com", "415 555 0134", "Joanna", "Doe"):
+        assert value not in sent.user + sent.system
+        assert value.encode() not in written
+    assert "[EMAIL_1]" in sent.user
+    assert "Charged twice. Hello" in sent.system and "Write to" not in sent.system
+
+
+async def test_a_claim_gets_its_names_back_and_an_exact_amount() -> None:
+    found = await Bench("claims", CLAIM_ANSWER).run(CLAIM)
+    enrichment = cast(dict[str, object], found["insurance.claims.extracted.v1"]["enrichment"])
+    parties = cast(list[dict[str, str]], enrichment["parties"])
+    assert "Walton" in parties[0]["name"]
+    assert enrichment["amount"] == {"value": Decimal("2300.00"), "currency": "EUR"}
+    assert enrichment["incident_date"] == date(2026, 3, 3)
+    assert enrichment["anomalies"] == []
+
+
+async def test_an_amount_the_model_made_up_is_no_amount() -> None:
+    found = await Bench("claims", {**CLAIM_ANSWER, "amount_quote": "EUR 9,999.00"}).run(CLAIM)
+    enrichment = cast(dict[str, object], found["insurance.claims.extracted.v1"]["enrichment"])
+    assert enrichment["amount"] is None
+    assert [item["code"] for item in cast(list[dict[str, str]], enrichment["anomalies"])] == ["AMOUNT_UNREADABLE"]
+
+
+async def test_a_placeholder_for_nobody_is_corrected_not_published() -> None:
+    strange = {**CLAIM_ANSWER, "parties": [{"name": "[PERSON_9]", "role": "OTHER"}]}
+    bench = Bench("claims", strange, CLAIM_ANSWER)
+    found = await bench.run(CLAIM)
+    assert "insurance.claims.extracted.v1" in found
+    assert len(bench.provider.asked) == 2
+    assert cast(dict[str, object], found["insurance.claims.extracted.v1"]["provenance"])["attempts"] == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "cause"),
+    [
+        (None, b"T-1", "null_value"),
+        (b"", b"T-1", "empty_value"),
+        (b"{nope", b"T-1", "undecodable"),
+        (b'{"ticket_id": 5, "tenant_id": "a", "body": "x"}', b"T-1", "contract_broken"),
+        ({**TICKET, "body": "  "}, b"T-1", "contract_broken"),
+        (TICKET, b"\x00\x00\x00\x07", "key_invalid"),
+        (TICKET, b"\xff\xfe", "key_invalid"),
+    ],
+)
+async def test_poison_is_a_dead_letter_with_its_cause(value: object, key: bytes, cause: str) -> None:
+    bench = Bench("tickets", ANSWER)
+    found = await bench.run(value, key)
+    letter = found["support.tickets.v1.dead-letters"]
+    assert letter["cause"] == cause
+    assert letter["key"] == key
+    assert bench.provider.asked == []
+    assert found["enrichment.audit.v1"]["outcome"] == "DEAD_LETTER"
+    assert set(found) == {"support.tickets.v1.dead-letters", "enrichment.audit.v1"}
+
+
+async def test_answers_that_stay_invalid_are_a_dead_letter_with_every_call_and_its_cost() -> None:
+    found = await Bench("tickets", {"category": "VIP"}).run(TICKET)
+    letter = found["support.tickets.v1.dead-letters"]
+    attempts = cast(list[dict[str, object]], letter["attempts"])
+    assert letter["cause"] == "answer_invalid"
+    assert {item["provider"] for item in attempts} == {"openai", "anthropic"}
+    assert all(cast(Decimal, item["cost_usd"]) > 0 for item in attempts)
+    assert "VIP" not in str(letter)
+
+
+async def test_the_original_opens_only_with_the_key_and_only_where_it_belongs() -> None:
+    bench = Bench("tickets", {"category": "VIP"})
+    letter = (await bench.run(TICKET))["support.tickets.v1.dead-letters"]
+    sealed = cast(bytes, letter["original"])
+    assert bench.keyring.open(sealed, sealed_to(letter)) == json.dumps(TICKET).encode()
+    assert letter["original_sha256"] == bench.keyring.digest(json.dumps(TICKET).encode())
+
+
+async def test_new_personal_data_in_an_answer_is_a_leak_and_is_not_written() -> None:
+    found = await Bench("tickets", {**ANSWER, "summary": "Write to max.muster@example.org"}).run(TICKET)
+    letter = found["support.tickets.v1.dead-letters"]
+    assert (letter["cause"], letter["stage"]) == ("leak", "redact")
+    assert "max.muster" not in str(found)
+    assert found["enrichment.usage.v1"]["calls"] == 1
+
+
+async def test_a_bug_kills_the_record_not_the_worker_and_its_traceback_quotes_nothing() -> None:
+    def explode(_: Request) -> Reply:
+        raise RuntimeError("Joanna Doe")
+
+    bench = Bench("tickets", ANSWER)
+    bench.provider.script.clear()
+    bench.provider.always = explode
+    letter = (await bench.run(TICKET))["support.tickets.v1.dead-letters"]
+    assert letter["cause"] == "unexpected"
+    assert "RuntimeError" in str(letter["traceback"])
+    assert "Joanna" not in str({name: value for name, value in letter.items() if name != "original"})
+
+
+async def test_a_refused_output_becomes_a_dead_letter_and_keeps_its_bill() -> None:
+    bench = Bench("tickets", ANSWER)
+    await bench.run(TICKET)
+    record = Record("support.tickets.v1", 3, 42, 0, b"T-1", json.dumps(TICKET).encode())
+    found = bench.read(bench.processor.refused(record, bench.outputs, bench.outputs[0], "too large"))
+    assert found["support.tickets.v1.dead-letters"]["cause"] == "output_too_large"
+    assert found["support.tickets.v1.dead-letters"]["original"]
+    assert found["enrichment.usage.v1"]["calls"] == 1
+
+
+async def test_a_refused_dead_letter_leaves_its_original_in_the_input_topic() -> None:
+    bench = Bench("tickets", ANSWER)
+    record = Record("support.tickets.v1", 3, 42, 0, b"T-1", b"{")
+    first = await bench.processor.process(record)
+    letter = bench.read(bench.processor.refused(record, first, first[0], "too large"))
+    assert letter["support.tickets.v1.dead-letters"]["original"] is None
+    assert letter["support.tickets.v1.dead-letters"]["original_size"] == 1
+
+
+async def test_a_record_sent_again_keeps_its_identity_and_its_history() -> None:
+    bench = Bench("tickets", {"category": "VIP"})
+    first = (await bench.run(TICKET))["support.tickets.v1.dead-letters"]
+    history = json.dumps(
+        {
+            "first_failed_at": "2026-03-01T00:00:00+00:00",
+            "replays": [{"replay_id": "r1", "at": "2026-03-02T00:00:00+00:00", "by": "ops", "why": "mended"}],
+        }
+    ).encode()
+    again = await bench.run(TICKET, **{"event-id": str(first["event_id"]).encode(), REPLAYS: history})
+    letter = again["support.tickets.v1.dead-letters"]
+    assert letter["event_id"] == first["event_id"]
+    assert letter["first_failed_at"] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert [item["replay_id"] for item in cast(list[dict[str, object]], letter["replays"])] == ["r1"]
+    assert letter["fingerprint"] == first["fingerprint"]
