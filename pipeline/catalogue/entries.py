@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from pipeline import contract
-from pipeline.catalogue.specs import EnrichmentSpec, LabelSpec, TopicSpec
+from pipeline.catalogue.specs import EnrichmentSpec, LabelSpec, TopicSpec, group_of
 from pipeline.errors import UsageError
 
 
@@ -64,7 +64,7 @@ class Enrichment:
     @property
     def group(self) -> str:
         """The consumer group of its workers; also the principal that the ACLs name."""
-        return f"enrichment-{self.spec.name}"
+        return group_of(self.spec.name)
 
     @property
     def prompt_file(self) -> Path:

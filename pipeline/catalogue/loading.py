@@ -16,6 +16,7 @@ from fastavro.schema import SchemaParseException
 from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
+from pipeline.catalogue.checking import check_access, check_input, check_output
 from pipeline.catalogue.entries import Catalogue, Checks, Enrichment, SchemaVersion
 from pipeline.catalogue.specs import EnrichmentSpec, TopicSpec
 from pipeline.errors import UsageError
@@ -83,14 +84,16 @@ def _schemas(folder: Path) -> Mapping[tuple[str, int], SchemaVersion]:
     found = {}
     for path in sorted(folder.glob("*/v*.avsc")):
         subject, version = path.parent.name, path.stem.removeprefix("v")
-        text = path.read_text(encoding="utf-8")
-        try:
-            schema = json.loads(text)
-            parse_schema(schema, named_schemas={})
-        except (ValueError, SchemaParseException) as error:
-            raise UsageError(f"{path}: no Avro schema: {error}") from None
         if not version.isdigit():
             raise UsageError(f"{path}: schema files are named v<number>.avsc")
+        try:
+            text = path.read_text(encoding="utf-8")
+            schema = json.loads(text)
+            parse_schema(schema, named_schemas={})
+            if not isinstance(schema, dict) or schema.get("type") != "record":
+                raise ValueError("values are records")
+        except (ValueError, TypeError, KeyError, OSError, SchemaParseException) as error:
+            raise UsageError(f"{path}: no Avro schema: {error or type(error).__name__}") from None
         examples = tuple(sorted((path.parent / "examples").glob("*.json")))
         found[subject, int(version)] = SchemaVersion(
             subject, int(version), cast(contract.Schema, schema), text, examples
@@ -103,13 +106,18 @@ def _enrichment(path: Path, known: Catalogue) -> Enrichment:
     try:
         output_schema = known.schema_of(spec.output)
         input_schema = known.schema_of(spec.input)
+        if path.parent.name != spec.name:
+            raise UsageError(f"the folder is named after its enrichment, but says {spec.name}")
         answer = contract.field_type(output_schema.schema, spec.answer)
         labels = [label.label for label in spec.labels]
         restorable = [name for name, _ in contract.marked(answer, "restore", True)]
         restored = tuple(restorable) if spec.restore is None else spec.restore
         if unknown := set(restored) - set(restorable):
             raise UsageError(f"restore names {min(unknown)}, which the schema does not annotate `restore: true`")
-        _check_fields(spec, input_schema.schema, output_schema.schema)
+        checks = path.parent / "checks.py"
+        check_input(spec, input_schema.schema)
+        check_output(spec, output_schema.schema, answer, has_checks=checks.exists())
+        check_access(spec, known)
         prompt = path.parent / "prompts" / f"{spec.prompt.version}.md"
         if not prompt.exists():
             raise UsageError(f"prompt version {spec.prompt.version} is not in {prompt.parent}")
@@ -126,27 +134,10 @@ def _enrichment(path: Path, known: Catalogue) -> Enrichment:
             answer=contract.answer_model(answer, labels),
             provider_schema=contract.provider_schema(answer, labels),
             restored=restored,
-            checks=_checks(path.parent / "checks.py", spec.name),
+            checks=_checks(checks, spec.name),
         )
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None
-
-
-def _check_fields(spec: EnrichmentSpec, source: contract.Schema, output: contract.Schema) -> None:
-    direct = {name for name, _ in contract.marked(source, "personal", "direct")}
-    names = {str(item["name"]) for item in contract.fields(source)}
-    for variable, used in spec.prompt.fields.items():
-        if re.split(r"[.\[]", used)[0] not in names:
-            raise UsageError(f"prompt.fields.{variable} names {used}, which {source['name']} does not have")
-        if used in direct or any(used == name.split(".")[0] for name in direct):
-            raise UsageError(f"prompt.fields.{variable} names {used}, a direct identifier: it is never sent")
-    for name in (spec.entity, spec.tenant, *(condition.split(".")[0] for condition in spec.when)):
-        if name not in names:
-            raise UsageError(f"{name} is not a field of {source['name']}")
-    if spec.entity not in {str(item["name"]) for item in contract.fields(output)}:
-        raise UsageError(f"{spec.entity} is not a field of {output['name']}")
-    if len({label.label for label in spec.labels}) != len(spec.labels):
-        raise UsageError("labels: a label stands there twice")
 
 
 def _checks(path: Path, name: str) -> Checks:
@@ -156,7 +147,10 @@ def _checks(path: Path, name: str) -> Checks:
     if module_spec is None or module_spec.loader is None:
         raise UsageError(f"{path.name} cannot be loaded")
     module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:  # noqa: BLE001  # an author's module may raise anything
+        raise UsageError(f"{path.name} cannot be loaded: {type(error).__name__}: {error}") from None
     if not callable(getattr(module, "finish", None)):
         raise UsageError(f"{path.name} has no function finish(answer, record, spec, received_at)")
     return cast(Checks, module)

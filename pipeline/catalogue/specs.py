@@ -6,7 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 
 class Format(StrEnum):
@@ -18,6 +19,11 @@ class Format(StrEnum):
 
 class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def group_of(enrichment: str) -> str:
+    """The consumer group of an enrichment's workers, and the principal in topics' files; of `*`: of all of them."""
+    return f"enrichment-{enrichment}"
 
 
 class ValueSpec(_Data):
@@ -86,6 +92,16 @@ Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]
 """What a `when` filter may ask of a field."""
 
 
+def _asked(rules: dict[Rule, object]) -> dict[Rule, object]:
+    """A list where a list is meant: a single word would silently filter everything out."""
+    for rule, wanted in rules.items():
+        if rule in ("in", "not_in") and not isinstance(wanted, list):
+            raise PydanticCustomError("rule", "`in` and `not_in` take a list")
+        if rule == "exists" and not isinstance(wanted, bool):
+            raise PydanticCustomError("rule", "`exists` takes true or false")
+    return rules
+
+
 class EnrichmentSpec(_Data):
     """`enrichments/<name>/enrichment.yaml`."""
 
@@ -102,7 +118,7 @@ class EnrichmentSpec(_Data):
     entity: str
     """Field of input and output that identifies the entity."""
     tenant: str = "tenant_id"
-    when: dict[str, dict[Rule, object]] = Field(default_factory=dict)
+    when: dict[str, Annotated[dict[Rule, object], AfterValidator(_asked)]] = Field(default_factory=dict)
     """Conditions on input fields by path; a record that does not meet them all is committed and counted, no more."""
     prompt: PromptSpec
     limits: LimitsSpec = LimitsSpec()
