@@ -71,7 +71,8 @@ def _body(request: Request) -> dict[str, Any]:
         "system": request.system,
         "messages": [{"role": "user", "content": request.user}],
         "max_tokens": request.max_tokens,
-        "output_config": {"format": {"type": "json_schema", "schema": request.schema}},
+        # Beside the typed arguments: those the SDK walks through by type at every call (see openai_chat).
+        "extra_body": {"output_config": {"format": {"type": "json_schema", "schema": request.schema}}},
     }
     if request.user_hash:
         body["metadata"] = {"user_id": request.user_hash}

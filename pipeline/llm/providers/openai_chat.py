@@ -68,12 +68,15 @@ def _body(request: Request) -> dict[str, Any]:
             {"role": "system", "content": request.system},
             {"role": "user", "content": request.user},
         ],
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": request.schema_name, "strict": True, "schema": request.schema},
-        },
         "max_completion_tokens": request.max_tokens,
         "store": False,
+        # Beside the typed arguments: those the SDK walks through by type at every call, 1 ms for a schema (measured).
+        "extra_body": {
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": request.schema_name, "strict": True, "schema": request.schema},
+            }
+        },
     }
     if request.temperature is not None:
         body["temperature"] = request.temperature
