@@ -126,8 +126,10 @@ class Stack:
 
     def down(self) -> None:
         """Stops all of it, within seconds."""
-        state.down(self.folder)
-        if self._tether is not None:
+        if self._tether is None:
+            state.down(self.folder)
+        else:
+            state.down(self.folder, wipe=True)
             self._tether.cut()
 
     def settings(self) -> Mapping[str, object]:

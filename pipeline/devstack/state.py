@@ -87,13 +87,14 @@ def process(folder: Path, name: str) -> Process:
 def down(folder: Path, *, wipe: bool = False, progress: Callable[[str], None] = lambda line: None) -> list[str]:
     """Ends every process of the stack in `folder`, by the files that they wrote; returns which ran.
 
-    `wipe` deletes what they stored: topics, schemas, ports, passwords and the vault's key.
+    `wipe` deletes what they stored: topics, schemas, ports, passwords and the vault's key; then none of them is given
+    time to put it in order.
     """
     if not folder.is_dir():
         return []
     with alone(folder, progress):
         (folder / _FILE).unlink(missing_ok=True)
-        ended = end_all(folder)
+        ended = end_all(folder, 0.0 if wipe else _GRACE)
         if wipe:
             for entry in folder.iterdir():
                 if entry.name == _LOCK:
@@ -103,13 +104,17 @@ def down(folder: Path, *, wipe: bool = False, progress: Callable[[str], None] = 
     return ended
 
 
-def end_all(folder: Path) -> list[str]:
+_GRACE: Final = 5.0
+"""Seconds that a server has to end by itself: Kafka takes 0.3, measured."""
+
+
+def end_all(folder: Path, within: float = _GRACE) -> list[str]:
     """Ends every process that has an identity file in `folder`, together; returns the names of those that ran."""
     names = sorted(file.stem for file in (folder / "run").glob("*.pid"))
     if not names:
         return []
     with ThreadPoolExecutor(len(names)) as pool:
-        ran = list(pool.map(lambda name: _end(process(folder, name)), names))
+        ran = list(pool.map(lambda name: _end(process(folder, name), within), names))
     return [name for name, did in zip(names, ran, strict=True) if did]
 
 
@@ -128,8 +133,8 @@ def alone(folder: Path, progress: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def _end(process: Process) -> bool:
+def _end(process: Process, within: float) -> bool:
     ran = process.alive()
     # PostgreSQL waits for its clients on SIGTERM; of the others none knows a better one.
-    process.end(5.0, signal.SIGINT if process.name == "postgres" else signal.SIGTERM)
+    process.end(within, signal.SIGINT if process.name == "postgres" else signal.SIGTERM)
     return ran

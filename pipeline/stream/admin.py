@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from pipeline.errors import UnavailableError
-from pipeline.stream.failures import Complaints
+from pipeline.stream.failures import SILENT, Complaints
 from pipeline.stream.kafka import (
     AclBinding,
     AclBindingFilter,
@@ -117,7 +117,8 @@ class Admin:
         self._complaints = Complaints(client)
         self._timeout = timeout
         config: dict[str, Any] = {"log_level": 0, **client, "error_cb": self._complaints}
-        self._admin = AdminClient(config)
+        self._admin = AdminClient(config, logger=SILENT)
+        self._connected = False
 
     def brokers(self) -> int:
         """How many brokers the cluster has."""
@@ -248,6 +249,9 @@ class Admin:
     @contextmanager
     def _doing(self, what: str) -> Iterator[None]:
         try:
+            if not self._connected:
+                self._complaints.topics(self._admin, timeout=self._timeout)
+                self._connected = True
             yield
         except KafkaException as error:
             self._complaints.heard_by(self._admin)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import Final
 
 from pipeline.errors import PipelineError, UnavailableError, UsageError
-from pipeline.stream.kafka import AdminClient, Consumer, KafkaError, KafkaException, Producer
+from pipeline.stream.kafka import AdminClient, Consumer, KafkaError, KafkaException, Producer, TopicMetadata
 
 _REFUSED_LOGIN: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})
 _FORBIDDEN: Final = frozenset(
@@ -22,6 +24,15 @@ _TELLING: Final = _REFUSED_LOGIN | {KafkaError._RESOLVE, KafkaError._SSL}
 """Reasons that the library tells its error callback alone; the call that failed only says that time ran out."""
 
 
+_SLICE: Final = 0.5
+"""Seconds after which a call that waits is asked again, because what the callback was told may end the wait."""
+
+SILENT: Final = logging.getLogger("pipeline.stream.librdkafka")
+"""For the library's own lines: what matters of them is raised. Otherwise fatal ones go to standard error."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+
 class Complaints:
     """The error callback of one client: keeps the reason that a later failure of a call does not tell."""
 
@@ -34,6 +45,21 @@ class Complaints:
         """Called by the library, on the thread that polls the client."""
         if error.code() in _TELLING:
             self._told = error
+
+    def topics(
+        self, client: Consumer | AdminClient, topic: str | None = None, timeout: float = 15.0
+    ) -> Mapping[str, TopicMetadata]:
+        """The cluster's topics by name (or that one). Raises KafkaException, at once when waiting cannot help."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                found: Mapping[str, TopicMetadata] = client.list_topics(topic, min(_SLICE, max(left, 0.0))).topics
+                return found
+            except KafkaException:
+                self.heard_by(client)
+                if self._told is not None or left <= _SLICE:
+                    raise
 
     def heard_by(self, client: Consumer | Producer | AdminClient) -> None:
         """Lets the client tell what it has not told yet."""

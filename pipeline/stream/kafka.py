@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
     ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
+    TopicMetadata,
     UserScramCredentialUpsertion,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "ResourceType",
     "ScramCredentialInfo",
     "ScramMechanism",
+    "TopicMetadata",
     "TopicPartition",
     "UserScramCredentialUpsertion",
 ]

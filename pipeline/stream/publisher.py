@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from pipeline.errors import Cause, EncodeError, PipelineError, Stage
-from pipeline.stream.failures import Complaints
+from pipeline.stream.failures import SILENT, Complaints
 from pipeline.stream.kafka import KafkaError, KafkaException, Message, Producer
 from pipeline.stream.record import Output
 
@@ -42,12 +42,13 @@ class Publisher:
                 "message.max.bytes": 64 << 20,
                 "queue.buffering.max.messages": 20_000,
                 "queue.buffering.max.kbytes": 128 << 10,
-                "topic.metadata.propagation.max.ms": 5000,
+                "topic.metadata.propagation.max.ms": 3000,
                 "delivery.timeout.ms": int(timeout * 1000),
                 "log_level": 0,
                 **client,
                 "error_cb": self._complaints,
-            }
+            },
+            logger=SILENT,
         )
 
     def send(self, output: Output, *, timestamp_ms: int | None = None) -> None:
@@ -81,10 +82,13 @@ class Publisher:
     def flush(self) -> None:
         """Waits until every record sent is acknowledged. Raises as `send` does."""
         deadline = time.monotonic() + self._timeout
-        while self._producer.flush(0.2):
-            self._raise_failure()
-            if time.monotonic() > deadline:
-                raise self._away()
+        try:
+            while self._producer.flush(0.2):
+                self._raise_failure()
+                if time.monotonic() > deadline:
+                    raise self._away()
+        except KafkaException as error:
+            raise self._reason(error.args[0], "any topic") from None
         self._raise_failure()
 
     def close(self) -> None:

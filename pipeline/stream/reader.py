@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from pipeline.errors import UnavailableError
-from pipeline.stream.failures import Complaints
+from pipeline.stream.failures import SILENT, Complaints
 from pipeline.stream.kafka import (
     Consumer,
     KafkaError,
@@ -37,7 +37,7 @@ def read(
     limit: int | None = None,
     start: Start = "earliest",
     stop: threading.Event | None = None,
-    timeout: float = 30.0,
+    timeout: float = 15.0,
 ) -> Iterator[Record]:
     """The committed records of `topics`, those of each partition in order.
 
@@ -62,10 +62,11 @@ def read(
             **client,
             "isolation.level": "read_committed",
             "error_cb": complaints,
-        }
+        },
+        logger=SILENT,
     )
     try:
-        partitions = _partitions(consumer, topics, timeout)
+        partitions = _partitions(consumer, topics, timeout, complaints)
         ends = _offsets(consumer, partitions, _END, timeout)
         begins = ends if start == "latest" else _offsets(consumer, partitions, _timestamp(start), timeout)
         # Of a partition without a record after a point in time the answer is "the end".
@@ -91,10 +92,10 @@ _BEGINNING: Final = -2
 """Times that stand for places, in the protocol's request for offsets."""
 
 
-def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float) -> list[_Part]:
+def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float, complaints: Complaints) -> list[_Part]:
     found: list[_Part] = []
     for topic in topics:
-        metadata = consumer.list_topics(topic, timeout).topics[topic]
+        metadata = complaints.topics(consumer, topic, timeout)[topic]
         if metadata.error is not None:
             raise KafkaException(metadata.error)
         found += [(topic, partition) for partition in sorted(metadata.partitions)]

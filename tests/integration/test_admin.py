@@ -1,4 +1,4 @@
-"""What `pipeline topics` and the operators rely on: topics are compared and created, never changed behind one's back."""
+"""What `pipeline topics` and operators rely on: topics are compared and created, never changed behind one's back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping
 
 import pytest
-
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.stream.admin import Admin, Difference, Grant, Lag, Right, Thing, Topic
 from pipeline.stream.kafka import Consumer, Producer, TopicPartition
@@ -82,7 +81,7 @@ def test_an_unreachable_cluster_is_one_line_that_names_it() -> None:
 
 
 def test_an_unknown_address_is_a_setting_to_mend() -> None:
-    with pytest.raises(UsageError, match="is not known: check kafka.bootstrap_servers"):
+    with pytest.raises(UsageError, match=r"is not known: check kafka\.bootstrap_servers"):
         Admin({"bootstrap.servers": "nowhere.invalid:9092"}, timeout=2).brokers()
 
 
