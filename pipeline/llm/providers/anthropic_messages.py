@@ -69,10 +69,13 @@ def _body(request: Request) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": request.model,
         "system": request.system,
-        "messages": [{"role": "user", "content": request.user}],
+        "messages": [],
         "max_tokens": request.max_tokens,
         # Beside the typed arguments: those the SDK walks through by type at every call (see openai_chat).
-        "extra_body": {"output_config": {"format": {"type": "json_schema", "schema": request.schema}}},
+        "extra_body": {
+            "messages": [{"role": "user", "content": request.user}],
+            "output_config": {"format": {"type": "json_schema", "schema": request.schema}},
+        },
     }
     if request.user_hash:
         body["metadata"] = {"user_id": request.user_hash}
