@@ -14,11 +14,14 @@ from pipeline.devstack.state import down
 
 
 class Tether:
-    """Held by the owner of a stack; when it is cut, or the owner dies, the stack ends and its folder is deleted."""
+    """Held by the owner of a stack; when it is cut, or the owner dies, the stack ends.
 
-    def __init__(self, folder: Path) -> None:
+    Its folder is deleted then, or kept for the next start when `wipe` is false.
+    """
+
+    def __init__(self, folder: Path, *, wipe: bool = True) -> None:
         self._watch = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.devstack.tether", str(folder)],
+            [sys.executable, "-m", "pipeline.devstack.tether", str(folder), *(["wipe"] if wipe else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -26,7 +29,7 @@ class Tether:
         )
 
     def cut(self) -> None:
-        """Ends the stack and deletes its folder; returns when that is done."""
+        """Ends the stack; returns when that is done."""
         assert self._watch.stdin is not None
         self._watch.stdin.close()
         self._watch.wait()
@@ -38,11 +41,12 @@ class Tether:
 
 
 def main() -> None:
-    """`python -m pipeline.devstack.tether FOLDER`: waits until standard input ends."""
-    folder = Path(sys.argv[1])
+    """`python -m pipeline.devstack.tether FOLDER [wipe]`: waits until standard input ends."""
+    folder, wipe = Path(sys.argv[1]), "wipe" in sys.argv[2:]
     sys.stdin.buffer.read()
-    down(folder, wipe=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    down(folder, wipe=wipe)
+    if wipe:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
