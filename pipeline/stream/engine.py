@@ -31,6 +31,10 @@ __all__ = ["Engine", "EnginePolicy", "EngineState", "EngineStatus"]
 _TEND = 0.25
 """Seconds between two looks at limits that no event brings up."""
 
+_UNASSIGNED = 6.0
+"""Seconds after which a worker without a partition is idle: others may hold them all, and a group that moves some
+needs a heartbeat of each member (5 s by default)."""
+
 
 class Engine:
     """Runs one processor over topics as one member of a consumer group. Several engines may share an event loop."""
@@ -63,6 +67,7 @@ class Engine:
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: _Running | None = None
+        self._too_late: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Works until `stop`. Called once.
@@ -79,6 +84,8 @@ class Engine:
                 await self._work(running)
         finally:
             self._state = EngineState.STOPPED
+            if self._too_late is not None:
+                self._too_late.cancel()
             if self._running is not None:
                 self._running.releaser.close()
 
@@ -113,6 +120,7 @@ class Engine:
             and not intake.held
             and not intake.resolving
             and all(one.at_end for one in assignments)
+            and (bool(assignments) or now - intake.last_activity > _UNASSIGNED)
         )
         state = self._state
         if state is EngineState.RUNNING and running.membership.view.proof is None:
@@ -223,7 +231,7 @@ class Engine:
         running.intake.lanes.hold()
         running.membership.leave()
         late = UnavailableError(f"Kafka at {self._servers} did not let this worker commit and leave in time")
-        self._loop.call_later(running.patience, running.fail, late)
+        self._too_late = self._loop.call_later(running.patience, running.fail, late)
 
     def _apply_pause(self) -> None:
         if self._running is None or self._stopping:

@@ -17,6 +17,7 @@ from pipeline.errors import UnavailableError
 from pipeline.stream import metadata
 from pipeline.stream.assignment import Assignment
 from pipeline.stream.kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from pipeline.stream.librarylog import LibraryLog
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Headers, Record
 
@@ -132,16 +133,17 @@ class Membership:
         try:
             for topic in self._topics:
                 self._check_topic(topic, self._consumer.list_topics(topic, timeout=timeout).topics[topic].error)
-            self._consumer.committed([TopicPartition(self._topics[0], 0)], timeout=timeout)
         except KafkaException as failure:
             error: KafkaError = failure.args[0]
-            if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                raise UnavailableError(f"this user may not read as group {group}: an ACL is missing") from None
-            if error.code() == KafkaError.UNSTABLE_OFFSET_COMMIT:
-                return
             self._consumer.poll(0)
             why = self._last_error or error.str()
-            raise UnavailableError(f"Kafka cannot be reached at {servers}: {why}") from None
+            raise UnavailableError(f"Kafka at {servers} cannot be reached: {why}") from None
+        try:
+            self._consumer.committed([TopicPartition(self._topics[0], 0)], timeout=_CALLBACK)
+        except KafkaException as failure:
+            # Anything else passes: offsets pending in another worker's transaction, a coordinator that moves.
+            if failure.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                raise UnavailableError(f"this user may not read as group {group}: an ACL is missing") from None
 
     def _check_topic(self, topic: str, error: KafkaError | None) -> None:
         if error is None:
@@ -212,7 +214,7 @@ class Membership:
         self._let_go(list(self._assignments), lost=True, took=timedelta(0))
 
     def _build(self) -> Consumer:
-        return Consumer(self._settings | {"error_cb": self._on_error}, logger=log)
+        return Consumer(self._settings | {"error_cb": self._on_error}, logger=LibraryLog(log))
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(
@@ -264,7 +266,8 @@ class Membership:
             arrival.end = message.offset()
 
     def _refresh(self) -> None:
-        """Reads the proof of membership after callbacks have run, never between a new generation and its callbacks."""
+        """Reads the proof of membership. What is owned moves to others only after a callback has returned, so that a
+        newer proof may be used for it; after a loss there is none until the callback has run."""
         proof = _proof(self._consumer.consumer_group_metadata())
         if proof != self.view.proof:
             self.view = View(proof, self.view.owned)
@@ -353,6 +356,9 @@ class Membership:
             progress = known.get(name)
             if progress is None:
                 self._resolving[name] = now
+                # Any offset, it is paused and sought before it is used: without one librdkafka would look for the
+                # committed offsets of all such partitions together, and none could be sought while one is pending.
+                one.offset = 0
                 continue
             if progress.next is not None:
                 one.offset = progress.next
@@ -375,7 +381,9 @@ class Membership:
         moving = [self._assignments[name] for name in names if name in self._assignments]
         if moving and self._post(self._listener.drain, moving, drained):
             while not drained.done() and (left := began + self._patience - time.monotonic()) > 0:
-                self._serve(left)
+                # Until this callback returns these partitions go to nobody else, whatever the generation is by now.
+                self._refresh()
+                self._serve(min(left, _WAIT))
         self._let_go(names, lost=False, took=timedelta(seconds=time.monotonic() - began))
         consumer.incremental_unassign(taken)
 

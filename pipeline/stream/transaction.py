@@ -15,6 +15,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from pipeline.stream.assignment import Assignment, Finished
 from pipeline.stream.kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from pipeline.stream.librarylog import LibraryLog
 from pipeline.stream.record import Output
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class TransactionalProducer:
         self._given_up = False
         self._calls: SimpleQueue[Callable[[Producer], None] | None] = SimpleQueue()
         requests = {"batch.num.messages": 1} if careful else {}
-        producer = Producer({**settings, **requests, "on_delivery": self._not_delivered}, logger=log)
+        producer = Producer({**settings, **requests, "on_delivery": self._not_delivered}, logger=LibraryLog(log))
         # A daemon: a call that never comes back must not keep the program alive. Only the thread keeps the producer:
         # its end, which may take long as well, is the thread's too.
         threading.Thread(target=self._serve, args=(producer,), name="kafka-producer", daemon=True).start()
