@@ -178,7 +178,7 @@ class Text:
             return match[0]
         # A summary is the text's beginning; anything else says what it stands for.
         head = "" if self.title == "summary" else f"{self.title}: "
-        free = shortened(f"{LABEL}{head}{' '.join(facts.sentences) or 'no text'}", self.longest)
+        free = shortened(f"{LABEL}{head}{facts.opening or 'no text'}", self.longest)
         return free.ljust(self.shortest, ".")
 
     def count(self, facts: Facts) -> int:
@@ -220,8 +220,8 @@ class Text:
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most `longest` characters, cut between words: a placeholder stays whole or goes."""
+    """At most `longest` characters, cut after a sentence or between words: a placeholder stays whole or goes."""
     if len(text) <= longest:
         return text
-    cut = text.rfind(" ", 0, longest + 1)
+    cut = text.rfind(". ", longest // 2, longest) + 1 or text.rfind(" ", 0, longest + 1)
     return text[: cut if cut > 0 else longest]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 
@@ -25,6 +26,7 @@ def state(provider: Provider, now: float) -> dict[str, object]:
     return {
         "simulated": True,
         "seconds": round(now - provider.started, 3),
+        "cpu_s": round(time.process_time(), 3),
         **{wire: _wire_state(provider, wire, now) for wire in _WIRES},
         "bill": provider.bill.statement(),
         "profile": provider.profile.model_dump(

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
-_MARKER = re.compile(
-    r"""
-    </?[A-Za-z][\w.:-]*(?:[ ][^<>\n]{0,80})?>             # <ticket id="3f9a"> ... </ticket>, wherever it stands
-    | ^[ \t]*[-=~#*_`<>\[\]|+]{3,}[^\n]{0,80}$            # ===== BEGIN 3f9a =====   ```text   <<<3f9a
-    | ^[^\n]{0,80}[-=~#*_`<>|+]{3,}[ \t]*$                # BEGIN 3f9a -----
-    """,
-    re.VERBOSE | re.MULTILINE,
-)
+_TAG = re.compile(r"</?[A-Za-z][\w.:-]*(?:[ ][^<>\n]{0,80})?>")
+_RULE = frozenset("-=~#*_`<>[]|+")
+_LONGEST_RULE = 100
 _WORD = re.compile(r"[A-Za-z0-9]{3,}")
 _LABEL = re.compile(r"^[ \t]*[-*][ \t]+[`\"']?([A-Za-z0-9][\w ./&-]{0,60}?)[`\"']?[ \t]*:[ \t]+(\S.*)$", re.MULTILINE)
-
-_MOST_MARKS = 100  # pairs are compared each with each; a text of nothing but rules must not cost seconds
 
 
 def document(messages: Iterable[str]) -> str:
     """The text between delimiters in the user's messages, whatever the delimiters are.
 
-    Among lines and tags that look like markers it takes the longest text between two that share a word (a nonce, a
-    tag's name), words with digits before others; then the longest between any two; without markers, the message.
+    Delimiters are tags, and lines that begin or end with three signs such as rules are drawn with. It takes the longest
+    text between two that share a word (a random code, a tag's name) with none of that word between; then the longest
+    between any two; without delimiters, the message.
     """
     message = max(messages, key=len, default="")
-    marks = [(found.start(), found.end(), frozenset(_WORD.findall(found[0]))) for found in _MARKER.finditer(message)]
-    if len(marks) > _MOST_MARKS:
-        marks = marks[: _MOST_MARKS // 2] + marks[-_MOST_MARKS // 2 :]
-    paired = [
-        (any(_nonce(word) for word in shared), closing[0] - opening[1], opening[1], closing[0])
-        for at, opening in enumerate(marks)
-        for closing in marks[at + 1 :]
-        if (shared := opening[2] & closing[2])
-    ]
+    marks = sorted(_marks(message))
+    opened: dict[str, int] = {}
+    paired = []
+    for begins, ends in marks:
+        for word in set(_WORD.findall(message, begins, ends)):
+            if (opening := opened.get(word)) is not None:
+                paired.append((begins - opening, opening, begins))
+            opened[word] = ends
     if paired:
-        _, _, begins, ends = max(paired)
+        _, begins, ends = max(paired)
         return message[begins:ends].strip()
-    edges = [0, *(edge for mark in marks for edge in mark[:2]), len(message)]
+    edges = [0, *(edge for mark in marks for edge in mark), len(message)]
     blocks = [message[begins:ends].strip() for begins, ends in zip(edges[::2], edges[1::2], strict=True)]
     return max(blocks, key=len)
 
@@ -50,5 +43,13 @@ def label_descriptions(text: str) -> Mapping[str, str]:
     return {found[1].strip(): found[2].strip() for found in _LABEL.finditer(text)}
 
 
-def _nonce(word: str) -> bool:
-    return len(word) >= 6 and any(character.isdigit() for character in word)
+def _marks(message: str) -> Iterator[tuple[int, int]]:
+    if "<" in message:
+        yield from (found.span() for found in _TAG.finditer(message))
+    begins = 0
+    for line in message.split("\n"):
+        stripped = line.strip() if len(line) <= _LONGEST_RULE else ""
+        rule = len(stripped) >= 3 and (_RULE.issuperset(stripped[:3]) or _RULE.issuperset(stripped[-3:]))
+        if rule and not _TAG.search(stripped):
+            yield begins, begins + len(line)
+        begins += len(line) + 1

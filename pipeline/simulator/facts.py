@@ -6,33 +6,37 @@ import datetime
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from pipeline.simulator.draws import Draws
 
-_READ = 6000
+_READ = 3000
 """Characters looked at: more would cost time and add nothing to an answer."""
+_MOST_DATES = 3
+_OPENING = 700
+"""Characters that free texts are made of."""
 
-_WORDS = re.compile(r"[^\W\d_]{3,}")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z_]*)_(\d+)\]")
-_MONEY = re.compile(
-    r"(?:[$€£]|\b(?:USD|EUR|GBP|CHF)\b)\s?\d[\d.,']*\d?"
-    r"|\b\d[\d.,']*\s?(?:€|£|(?:USD|EUR|GBP|CHF|dollars|euros?|pounds|francs)\b)"
-)
+_PUNCTUATION = ".,;:!?()\"'/-\u2019"
+_PLACEHOLDER = re.compile(r"\[([A-Z][A-Z_]*)_\d+\]")
+# Expressions for the whole text begin with one set of characters: the engine then skips to it at C's speed.
+_AMOUNT = re.compile(r"[0-9][0-9.,']*")
+_CURRENCY_BEFORE = re.compile(r"(?:[$\u20ac\u00a3]|\b(?:USD|EUR|GBP|CHF))\s?$")
+_CURRENCY_AFTER = re.compile(r"\s?(?:[\u20ac\u00a3]|(?:USD|EUR|GBP|CHF|dollars|euros?|pounds|francs)\b)")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_DATE = re.compile(
-    rf"\b(?:(?P<iso>\d{{4}}-\d{{2}}-\d{{2}})"
-    r"|(?P<a>\d{1,2})(?P<mark>[./])(?P<b>\d{1,2})[./](?P<year>\d{4}|\d{2})"
-    rf"|(?P<month>{_MONTH})\s(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s(?P<year2>\d{{4}})"
-    rf"|(?P<day3>\d{{1,2}})(?:st|nd|rd|th|\.)?\s(?:of\s)?(?P<month3>{_MONTH}),?\s(?P<year3>\d{{4}}))\b",
+_NUMERIC_DATE = re.compile(r"[0-9]{1,4}([-./])[0-9]{1,2}\1[0-9]{2,4}(?![0-9])")
+_YEAR = re.compile(r"[12][90][0-9]{2}(?![0-9])")
+_BEFORE_YEAR = re.compile(
+    r"(?:(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?\s(?:of\s)?)?\b(?P<month>"
+    + "|".join(_MONTHS)
+    + r")[a-z]*\.?(?:\s(?P<day2>\d{1,2})(?:st|nd|rd|th)?)?,?\s$",
     re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![\w.,-])\d{1,6}(?:\.\d{1,4})?(?![\w,]|\.\d)")
-_PLACE = re.compile(r"\b(?:in|at|near|on)\s(?:the\s)?([A-Z][\w'-]+(?:\s[A-Z][\w'-]+){0,3})")
-_NAME = re.compile(r"\b(?:Mr|Mrs|Ms|Dr)\.?\s[A-Z][a-z]+(?:\s[A-Z][a-z]+)?")
+_NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,4})?(?![\w,]|\.[0-9])")
+_PLACE = re.compile(r"(?:in|at|near|on)\s(?:the\s)?([A-Z][\w'-]+(?:\s[A-Z][\w'-]+){0,3})")
+_NAME = re.compile(r"(?:Mr|Mrs|Ms|Dr)\.?\s[A-Z][a-z]+(?:\s[A-Z][a-z]+)?")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HARM = re.compile(
-    r"injur|hurt|pain|fractur|broke[n]?\b.{0,20}\b(?:arm|leg|wrist|rib)|bruis|whiplash|concuss|bleed|sprain"
+    r"injur|hurt|pain|fractur|broken?\b.{0,20}\b(?:arm|leg|wrist|rib)|bruis|whiplash|concuss|bleed|sprain"
 )
 _LANGUAGES = {
     "en": frozenset(("the", "and", "you", "for", "was", "have", "that", "with", "this", "not")),
@@ -56,25 +60,49 @@ class Facts:
 
     @cached_property
     def words(self) -> frozenset[str]:
-        return frozenset(_WORDS.findall(self._head.lower()))
+        """In lower case."""
+        # Replacing mark by mark is five times as fast here as a regular expression for words.
+        text = self._head.lower()
+        for mark in _PUNCTUATION:
+            text = text.replace(mark, " ")
+        return frozenset(text.split())
 
     @cached_property
-    def sentences(self) -> tuple[str, ...]:
-        parts = (" ".join(part.split()) for part in _SENTENCE_END.split(self.text[:1500]))
-        return tuple(part for part in parts if len(part) > 1)
+    def opening(self) -> str:
+        """The text's beginning in one line."""
+        return " ".join(self.text[:_OPENING].split())
 
     @cached_property
     def money(self) -> tuple[str, ...]:
         """Amounts with their currency, letter by letter."""
-        return tuple(found[0].rstrip(".,'") for found in _MONEY.finditer(self._head))
+        found = []
+        for amount in _AMOUNT.finditer(self._head):
+            begins, ends = amount.start(), amount.start() + len(amount[0].rstrip(".,'"))
+            if (before := _CURRENCY_BEFORE.search(self._head, max(0, begins - 5), begins)) is not None:
+                found.append(self._head[before.start() : ends])
+            elif (after := _CURRENCY_AFTER.match(self._head, ends)) is not None:
+                found.append(self._head[begins : after.end()])
+        return tuple(found)
 
     @cached_property
     def dates(self) -> tuple[datetime.date, ...]:
-        return tuple(date for found in _DATE.finditer(self._head) if (date := _date(found)) is not None)
+        numeric = (
+            _numeric_date(found[0], found[1]) for found in islice(_NUMERIC_DATE.finditer(self._head), _MOST_DATES)
+        )
+        named = (
+            _named_date(found, int(year[0]))
+            for year in islice(_YEAR.finditer(self._head), _MOST_DATES)
+            if (found := _BEFORE_YEAR.search(self._head, max(0, year.start() - 24), year.start())) is not None
+        )
+        return tuple(date for date in (*numeric, *named) if date is not None)
 
     @cached_property
     def numbers(self) -> tuple[float, ...]:
-        return tuple(float(found[0]) for found in _NUMBER.finditer(self._head))
+        return tuple(
+            float(found[0])
+            for found in _NUMBER.finditer(self._head)
+            if not self._head[max(0, found.start() - 1) : found.start()].strip(" \n\t(:$\u20ac\u00a3")
+        )
 
     @cached_property
     def people(self) -> tuple[str, ...]:
@@ -86,12 +114,15 @@ class Facts:
 
     @cached_property
     def identifiers(self) -> tuple[str, ...]:
-        """Placeholders of policy, claim and other numbers."""
-        return self.placeholders("POLICY", "CLAIM", "ACCOUNT", "IBAN", "CARD", "ID")
+        """Placeholders of policies', claims' and vehicles' numbers."""
+        return self.placeholders("POLICY", "CLAIM", "VIN", "LICENSE")
 
     @cached_property
     def injuries(self) -> tuple[str, ...]:
-        return tuple(sentence for sentence in self.sentences if _HARM.search(sentence.lower()))
+        if _HARM.search(self._head.lower()) is None:
+            return ()
+        sentences = (" ".join(sentence.split()) for sentence in _SENTENCE_END.split(self._head))
+        return tuple(sentence for sentence in sentences if _HARM.search(sentence.lower()))
 
     @cached_property
     def language(self) -> str:
@@ -115,17 +146,19 @@ def _distinct(found: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _date(found: re.Match[str]) -> datetime.date | None:
+def _numeric_date(literal: str, mark: str) -> datetime.date | None:
+    first, second, third = (int(part) for part in literal.split(mark))
     try:
-        if found["iso"]:
-            return datetime.date.fromisoformat(found["iso"])
-        if found["a"]:
-            first, second = int(found["a"]), int(found["b"])
-            year = int(found["year"]) + (2000 if len(found["year"]) == 2 else 0)
-            american = found["mark"] == "/" and first <= 12
-            return datetime.date(year, *((first, second) if american else (second, first)))
-        month = str(found["month"] or found["month3"])[:3].lower()
-        day = int(found["day"] or found["day3"])
-        return datetime.date(int(found["year2"] or found["year3"]), _MONTHS.index(month) + 1, day)
+        if mark == "-":
+            return datetime.date(first, second, third)
+        american = mark == "/" and first <= 12
+        return datetime.date(third + 2000 * (third < 100), *((first, second) if american else (second, first)))
+    except ValueError:
+        return None
+
+
+def _named_date(found: re.Match[str], year: int) -> datetime.date | None:
+    try:
+        return datetime.date(year, _MONTHS.index(found["month"].lower()) + 1, int(found["day2"] or found["day"] or 1))
     except ValueError:
         return None

@@ -27,6 +27,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -64,6 +65,7 @@ class LatencyProfile(_Part):
             raise ValueError("p99_s must not be below p50_s")
         return self
 
+    @cached_property
     def distribution(self) -> LogNormal:
         return LogNormal(self.p50_s, self.p99_s)
 
@@ -78,6 +80,7 @@ class QuotaProfile(_Part):
     burst_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     charge: Charge = Charge.RESERVED
 
+    @cached_property
     def limits(self) -> Limits:
         return Limits(
             self.requests_per_minute,
@@ -134,11 +137,11 @@ class WireProfile(_Part):
 
     def latency_of(self, model: str) -> LogNormal:
         own = self.by_model.get(model)
-        return (own.latency if own and own.latency else self.latency).distribution()
+        return (own.latency if own and own.latency else self.latency).distribution
 
     def limits_of(self, model: str) -> Limits:
         own = self.by_model.get(model)
-        return (own.quota if own and own.quota else self.quota).limits()
+        return (own.quota if own and own.quota else self.quota).limits
 
     def faults_of(self, model: str) -> Mapping[Fault, float]:
         own = self.by_model.get(model)
