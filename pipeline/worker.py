@@ -19,6 +19,7 @@ from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec
 from pipeline.settings import CACHE_FOLDER, Settings
 from pipeline.stream.engine import Engine, EnginePolicy
 from pipeline.stream.slots import WorkerSlot
+from pipeline.telemetry.narration import EngineNarrator, GatewayNarrator
 from pipeline.telemetry.outcomes import Outcomes
 from pipeline.telemetry.status import WorkerStatus
 
@@ -51,14 +52,14 @@ class Worker:
         keyring = Keyring.parse(settings.vault.keys.get_secret_value())
         registry = Registry(settings.registry)
         outcomes = Outcomes()
-        gateway = Gateway.open(settings.providers)
+        gateway = Gateway.open(settings.providers, observer=GatewayNarrator())
         simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
         engines, slots = {}, []
         for enrichment in chosen:
-            decoder = await asyncio.to_thread(_codec, registry, catalogue, enrichment.input)
+            decoder = await asyncio.to_thread(codec_of, registry, catalogue, enrichment.input)
             codecs = Codecs(
                 *[
-                    await asyncio.to_thread(_codec, registry, catalogue, topic)
+                    await asyncio.to_thread(codec_of, registry, catalogue, topic)
                     for topic in (enrichment.output, enrichment.dead_letters, enrichment.audit, enrichment.usage)
                 ]
             )
@@ -136,6 +137,7 @@ def _engine(settings: Settings, enrichment: Enrichment, processor: EnrichmentPro
         group=enrichment.group,
         transactional_id=slot.transactional_id,
         client={"message.max.bytes": _LARGEST_MESSAGE, **settings.kafka.client()},
+        observer=EngineNarrator(enrichment.name),
         policy=EnginePolicy(
             concurrency=settings.engine.concurrency,
             backlog=settings.engine.backlog,
@@ -146,7 +148,7 @@ def _engine(settings: Settings, enrichment: Enrichment, processor: EnrichmentPro
     )
 
 
-def _codec(registry: Registry, catalogue: Catalogue, topic: TopicSpec) -> ValueCodec:
+def codec_of(registry: Registry, catalogue: Catalogue, topic: TopicSpec) -> ValueCodec:
     """How a topic's values are written. Blocks while it asks the registry for the schema's id."""
     schema = catalogue.schema_of(topic.topic)
     if topic.value.format is Format.JSON:
