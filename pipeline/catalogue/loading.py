@@ -24,6 +24,8 @@ from pipeline.settings import CatalogueSettings
 
 _PACKAGE = Path(__file__).parent.parent
 _Read = TypeVar("_Read", bound=BaseModel)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same loader in C where it was built: ten times as fast, and every command loads the catalogue."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -58,7 +60,7 @@ def _folder(setting: str, name: str) -> Path:
 
 def _yaml(path: Path) -> object:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
 

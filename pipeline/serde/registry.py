@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, SchemaRegistryClient, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 from fastavro import parse_schema
 from fastavro.schema import SchemaParseException
@@ -25,7 +25,7 @@ from pipeline.settings import RegistrySettings
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-COMPATIBILITY = "BACKWARD_TRANSITIVE"
+_COMPATIBILITY = ServerConfig(compatibility=ConfigCompatibilityLevel.BACKWARD_TRANSITIVE)
 _FORGET_UNKNOWN_S = 30.0
 _MOST_UNKNOWN = 10_000
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.2, 5.0
@@ -141,11 +141,11 @@ class Registry:
         known = bool(self.versions(subject))
         try:
             if known:
-                self._call(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
+                self._call(lambda: self._client.set_config(subject, _COMPATIBILITY))
             found = self._call(lambda: self._client.register_schema(subject, _sent(schema)))
             if not known:
                 # Apicurio has no settings for a subject without a version.
-                self._call(lambda: self._client.set_compatibility(subject, COMPATIBILITY))
+                self._call(lambda: self._client.set_config(subject, _COMPATIBILITY))
         except SchemaRegistryError as error:
             raise UsageError(f"the registry refused {subject}: {error.error_message}") from None
         if found is None:
