@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import shutil
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
@@ -154,8 +155,12 @@ class Broker(Server):
         self._logging.write_text(_LOGGING, encoding="utf-8")
         self._properties.touch(mode=0o600)
         self._properties.write_text(properties(self.layout, self.node, self.folder / "data"), encoding="utf-8")
-        if not (self.folder / "data" / "bootstrap.checkpoint").exists():
+        formatted = self.folder / "formatted"
+        if not formatted.exists():
+            # What an interrupted attempt left would be taken for a whole one.
+            shutil.rmtree(self.folder / "data", ignore_errors=True)
             self._format()
+            formatted.touch()
 
     def command(self) -> Sequence[str]:
         return [*self._java(512), "kafka.Kafka", str(self._properties)]
@@ -181,7 +186,7 @@ class Broker(Server):
 
     def _format(self) -> None:
         program = [*self._java(128), "kafka.tools.StorageTool", "format"]
-        program += ["-t", self.layout.cluster_id, "-c", str(self._properties), "--ignore-formatted"]
+        program += ["-t", self.layout.cluster_id, "-c", str(self._properties)]
         if self.layout.admin_password:
             program += ["--add-scram", f"SCRAM-SHA-512=[name={ADMIN},password={self.layout.admin_password}]"]
         done = subprocess.run(program, env=dict(ENVIRONMENT), capture_output=True, text=True, check=False)

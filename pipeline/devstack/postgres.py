@@ -48,7 +48,7 @@ class Postgres(Server):
     def prepare(self, progress: Progress) -> None:
         super().prepare(progress)
         self._programs = self._reachable(_programs())
-        if not (self._home / "data" / "PG_VERSION").exists():
+        if not (self._home / "data").exists():
             self._initialise()
 
     def command(self) -> Sequence[str]:
@@ -66,6 +66,14 @@ class Postgres(Server):
     def ready(self, within: float) -> bool:
         program = [str(self._programs / "bin" / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(program, check=False).returncode == 0
+
+    def query(self, sql: str) -> str:
+        """What the server answers to a statement, without a client library. Raises UnavailableError."""
+        program = [str(self._programs / "bin" / "psql"), "-X", "-q", "-t", "-A", "-c", sql, self.url]
+        done = subprocess.run(program, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise UnavailableError(f"PostgreSQL did not answer: {done.stderr.strip().splitlines()[0]}")
+        return done.stdout.strip()
 
     def settings(self) -> Mapping[str, object]:
         return {}
@@ -91,17 +99,19 @@ class Postgres(Server):
         return copy / package.name / programs.name
 
     def _initialise(self) -> None:
-        shutil.rmtree(self._home / "data", ignore_errors=True)
+        draft = self._home / "data.draft"
+        shutil.rmtree(draft, ignore_errors=True)
         self._password.touch(mode=0o600)
         self._password.write_text(secrets.token_urlsafe(24), encoding="utf-8")
         if self._user is not None:
             os.chown(self._password, self._user, self._user)
-        program = [str(self._programs / "bin" / "initdb"), "-D", str(self._home / "data"), "-U", "postgres"]
+        program = [str(self._programs / "bin" / "initdb"), "-D", str(draft), "-U", "postgres"]
         program += ["--auth=scram-sha-256", f"--pwfile={self._password}", "--encoding=UTF8", "--locale=C", "--no-sync"]
         done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=self._home, user=self._user)
         if done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()
             raise UnavailableError(f"PostgreSQL's storage could not be made: {said[0]}")
+        draft.rename(self._home / "data")
 
 
 def home(folder: Path) -> Path:
