@@ -78,4 +78,4 @@ def _described(field: Schema, found: Schema) -> Schema:
         words.append(f"At least {least}.")
     if (greatest := field.get("maximum")) is not None:
         words.append(f"At most {greatest}.")
-    return {**found, "description": " ".join(words)}
+    return {**found, "description": " ".join(filter(None, words))}

@@ -112,7 +112,7 @@ class JsonCodec:
 
 def to_json(record: object) -> bytes:
     """JSON as topics and commands have it: times in ISO 8601, exact amounts as strings, bytes as base64."""
-    return orjson.dumps(record, default=_as_text)
+    return orjson.dumps(record, default=_as_text, option=orjson.OPT_UTC_Z)
 
 
 def _as_text(value: object) -> str:
