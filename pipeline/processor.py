@@ -74,6 +74,12 @@ class EnrichmentProcessor:
             raise DecodeError("the value is null: a tombstone says nothing to enrich", cause=Cause.NULL_VALUE)
         if not record.value:
             raise DecodeError("the value is empty", cause=Cause.EMPTY_VALUE)
+        if len(record.value) > self._spec.limits.record_bytes:
+            most = self._spec.limits.record_bytes
+            raise DecodeError(
+                f"the value has {len(record.value)} bytes, the limit is {most} (limits.record_bytes)",
+                cause=Cause.TOO_LARGE,
+            )
         _check_key(record.key)
         decoded = await self._decoder.decode(record.value)
         way.schema_id = decoded.schema_id

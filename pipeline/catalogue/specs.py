@@ -71,6 +71,8 @@ class PromptSpec(_Data):
 class LimitsSpec(_Data):
     """Bounds of one record's call."""
 
+    record_bytes: Annotated[int, Field(ge=1)] = 1 << 20
+    """Size of an input record's value; a larger one is a dead letter at once."""
     input_tokens: Annotated[int, Field(ge=100)] = 6000
     too_long: Literal["truncate", "dead_letter"] = "truncate"
     deadline: timedelta = timedelta(minutes=2)

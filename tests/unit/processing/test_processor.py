@@ -182,6 +182,7 @@ async def test_a_placeholder_for_nobody_is_corrected_not_published() -> None:
     [
         (None, b"T-1", "null_value"),
         (b"", b"T-1", "empty_value"),
+        (b" " * 2_000_000, b"T-1", "too_large"),
         (b"{nope", b"T-1", "undecodable"),
         (b'{"ticket_id": 5, "tenant_id": "a", "body": "x"}', b"T-1", "contract_broken"),
         ({**TICKET, "body": "  "}, b"T-1", "contract_broken"),
