@@ -214,4 +214,6 @@ def _response(reply: Reply) -> web.Response:
 
 
 def _json(body: object, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+    # Outcomes are counted by what they are: members of an enum.
+    data = orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)
+    return web.Response(body=data, status=status, content_type="application/json")
