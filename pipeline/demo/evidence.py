@@ -1,0 +1,156 @@
+"""What a run left in Kafka, read back: the figures for its balance, and one record before and after."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import cast
+
+from pipeline.catalogue import Catalogue, Enrichment
+from pipeline.deadletters.envelope import EVENT_ID
+from pipeline.demo.balance import Balance, Came, Paid, Sent, balance
+from pipeline.demo.traffic import RUN
+from pipeline.serde import Registry, ValueCodec
+from pipeline.stream.reader import read
+from pipeline.stream.record import Record
+from pipeline.worker import codec_of
+
+_READABLE = range(80, 600)
+"""Characters of a text that a person likes to read."""
+
+
+@dataclass(slots=True)
+class Example:
+    """One record before and after. `prompt` is what the provider received, empty when that is not known."""
+
+    event_id: str
+    before: Mapping[str, object]
+    after: Mapping[str, object]
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All of one enrichment's records of a run."""
+
+    balance: Balance
+    example: Example | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Reads the records of one run. `since` is any time before its first record."""
+
+    catalogue: Catalogue
+    registry: Registry
+    client: Mapping[str, str]
+    run: str
+    since: datetime
+    _codecs: dict[str, ValueCodec] = field(default_factory=dict)
+
+    async def read(self, names: Sequence[str]) -> dict[str, Found]:
+        """By enrichment. Raises UnavailableError when Kafka or the registry cannot be reached."""
+        return await asyncio.to_thread(lambda: asyncio.run(self._read(names)))
+
+    async def _read(self, names: Sequence[str]) -> dict[str, Found]:
+        enrichments = [self.catalogue.enrichment(name) for name in names]
+        paid = await self._paid({enrichment.usage.topic for enrichment in enrichments})
+        return {
+            enrichment.name: await self._found(enrichment, paid.get(enrichment.name, [])) for enrichment in enrichments
+        }
+
+    async def _paid(self, topics: set[str]) -> dict[str, list[Paid]]:
+        found: dict[str, list[Paid]] = {}
+        for record in self._records(sorted(topics)):
+            usage = await self._decoded(record)
+            paid = Paid(cast(int, usage["calls"]), cast(Decimal, usage["cost_usd"]))
+            found.setdefault(str(usage["enrichment"]), []).append(paid)
+        return found
+
+    async def _found(self, enrichment: Enrichment, paid: Sequence[Paid]) -> Found:
+        inputs = {event_id: record for record in self._records([enrichment.input.topic]) if (event_id := _id(record))}
+        sent = [Sent(event_id, record.timestamp_ms) for event_id, record in inputs.items()]
+        best: tuple[tuple[int, ...], Record, Mapping[str, object]] | None = None
+        enriched = []
+        for record in self._records([enrichment.output.topic]):
+            output = await self._decoded(record)
+            enriched.append(_came(record, output))
+            before = inputs.get(_id(record))
+            worth = _worth(output, before)
+            if before is not None and (best is None or worth > best[0]):
+                best = worth, before, output
+        dead = []
+        for record in self._records([enrichment.dead_letters.topic]):
+            letter = await self._decoded(record)
+            dead.append(_came(record, letter, str(letter["cause"])))
+        example = None
+        if best is not None:
+            example = Example(_id(best[1]), await self._decoded(best[1]), best[2])
+        return Found(balance(sent, enriched, dead, paid), example)
+
+    async def prompt(self, enrichment: Enrichment, event_id: str, bodies: Sequence[Mapping[str, object]]) -> str:
+        """The user's part of the request that was made for a record: the one whose digest its audit record holds.
+
+        `bodies` are requests as a provider received them. Empty when it is not among them.
+        """
+        for record in await asyncio.to_thread(lambda: list(self._records([enrichment.audit.topic]))):
+            if _id(record) == event_id:
+                wanted = (await self._decoded(record))["prompt_sha256"]
+                for system, user in map(_roles, bodies):
+                    if hashlib.sha256(f"{system}\0{user}".encode()).hexdigest() == wanted:
+                        return user
+        return ""
+
+    def _records(self, topics: Sequence[str]) -> Iterator[Record]:
+        """This run's, of these topics."""
+        run = self.run.encode()
+        for record in read(self.client, topics, start=self.since):
+            if (RUN, run) in record.headers:
+                yield record
+
+    async def _decoded(self, record: Record) -> Mapping[str, object]:
+        codec = self._codecs.get(record.topic)
+        if codec is None:
+            codec = self._codecs[record.topic] = codec_of(
+                self.registry, self.catalogue, self.catalogue.topic(record.topic)
+            )
+        return (await codec.decode(record.value or b"")).record
+
+
+def _id(record: Record) -> str:
+    return next(((value or b"").decode() for name, value in record.headers if name == EVENT_ID), "")
+
+
+def _came(record: Record, value: Mapping[str, object], cause: str | None = None) -> Came:
+    source = cast(Mapping[str, int], value["source"])
+    return Came(
+        event_id=str(value["event_id"]),
+        key=record.key,
+        partition=record.partition,
+        offset=record.offset,
+        source_partition=source["partition"],
+        source_offset=source["offset"],
+        at_ms=record.timestamp_ms,
+        cause=cause,
+    )
+
+
+def _worth(output: Mapping[str, object], before: Record | None) -> tuple[int, ...]:
+    """How much a record shows: of a readable length, with many kinds of personal data; the first of its kind."""
+    provenance = cast(Mapping[str, object], output["provenance"])
+    redactions = cast(Mapping[str, int], provenance["redactions"])
+    size = len(before.value or b"") if before else 0
+    return size in _READABLE, len(redactions), -size
+
+
+def _roles(body: Mapping[str, object]) -> tuple[str, str]:
+    """The system's and the first user's text of a request on either wire."""
+    messages = cast(Sequence[Mapping[str, object]], body.get("messages", ()))
+    spoken = [(str(message["role"]), str(message["content"])) for message in messages]
+    user = next((content for role, content in spoken if role == "user"), "")
+    system = next((content for role, content in spoken if role in ("system", "developer")), str(body.get("system", "")))
+    return system, user

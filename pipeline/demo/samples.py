@@ -1,0 +1,127 @@
+"""The sample texts, and records made from them: each time other people, dates and amounts."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib import resources
+
+from pipeline.demo.people import Person, amount, day, names, person
+
+_FOLLOW_UPS = {
+    "en": ("Any news on this? I wrote before:", "I still have no answer. Again:", "Adding to my message below."),
+    "de": ("Gibt es schon etwas Neues? Ich schrieb:", "Ich habe noch keine Antwort. Nochmals:"),
+    "fr": ("Avez-vous des nouvelles ? J'avais écrit :", "Toujours sans réponse de votre part :"),
+    "es": ("¿Hay novedades? Les escribí:", "Sigo sin respuesta:"),
+    "it": ("Ci sono novità? Avevo scritto:",),
+    "nl": ("Is er al nieuws? Ik schreef:",),
+    "pt": ("Há novidades? Eu tinha escrito:",),
+    "pl": ("Czy są już jakieś wiadomości? Pisałem:",),
+    "sv": ("Finns det några nyheter? Jag skrev:",),
+}
+_TICKET_AMOUNTS = (12, 900)
+_CLAIM_AMOUNTS = (180, 9_400)
+
+
+@dataclass(frozen=True)
+class Story:
+    """One sample with its person: what a ticket or claim is about, however often its customer writes."""
+
+    sample: Mapping[str, object]
+    person: Person
+    texts: Mapping[str, str]
+    """Values that stand in the sample's texts."""
+    happened: datetime
+
+    def text(self, name: str) -> str:
+        """One of the sample's texts with the values put in."""
+        return str(self.sample[name]).format_map(self.texts)
+
+
+@functools.cache
+def samples(name: str) -> tuple[Mapping[str, object], ...]:
+    """`tickets` or `claims`, as the file has them."""
+    text = (resources.files("pipeline.demo") / "samples" / f"{name}.jsonl").read_text(encoding="utf-8")
+    return tuple(json.loads(line) for line in text.splitlines())
+
+
+def story(sample: Mapping[str, object], draw: random.Random, now: datetime) -> Story:
+    """A sample told by somebody."""
+    country = str(sample["country"])
+    writer = person(country, draw)
+    woman, man = names(country, draw)
+    days = sample.get("incident_days_ago")
+    happened = now - timedelta(days=days if isinstance(days, int) else draw.randint(1, 20))
+    between = sample.get("amount", _CLAIM_AMOUNTS if "description" in sample else _TICKET_AMOUNTS)
+    texts = {
+        "name": writer.name,
+        "email": writer.email,
+        "phone": writer.phone,
+        "address": writer.address,
+        "birth": writer.birth,
+        "iban": writer.iban,
+        "card": writer.card,
+        "ssn": writer.ssn,
+        "woman": woman,
+        "man": man,
+        "order": f"{draw.choice('ABCDEFGH')}{draw.randint(10, 99)}-{draw.randint(100_000, 999_999)}",
+        "policy": f"{draw.choice(('HO', 'AUT', 'TRV', 'LIF'))}-{draw.randint(1000, 9999)}-{draw.randint(1000, 9999)}",
+        "amount": amount(country, between if isinstance(between, list | tuple) else _TICKET_AMOUNTS, draw),
+        "date": day(country, happened.date()),
+    }
+    return Story(sample, writer, texts, happened)
+
+
+def ticket(story: Story, ticket_id: str, tenant: str, turn: int, now: datetime) -> dict[str, object]:
+    """The `turn`-th record of a ticket (from 0): what its customer wrote then."""
+    body = story.text("body")
+    if turn:
+        again = _FOLLOW_UPS[str(story.sample["language"])]
+        quoted = "\n".join(f"> {line}" for line in body.splitlines())
+        body = f"{again[(turn - 1) % len(again)]}\n\n{quoted}"
+    return {
+        "ticket_id": ticket_id,
+        "tenant_id": tenant,
+        "body": body,
+        "subject": story.text("subject"),
+        "channel": story.sample["channel"],
+        "language": story.sample["language"],
+        "customer": {
+            "customer_id": f"C-{ticket_id}",
+            "name": story.person.name,
+            "email": story.person.email,
+            "phone": story.person.phone,
+        },
+        "created_at": now,
+        "attributes": story.sample.get("attributes", {}),
+    }
+
+
+def claim(story: Story, claim_id: str, tenant: str, turn: int, now: datetime) -> dict[str, object]:
+    """The `turn`-th record of a claim (from 0): each one after the first asks what became of it."""
+    description = story.text("description")
+    if turn:
+        again = _FOLLOW_UPS[str(story.sample["language"])]
+        description = f"{again[(turn - 1) % len(again)]}\n\n{description}"
+    documents = story.sample["documents"]
+    assert isinstance(documents, list)
+    return {
+        "claim_id": claim_id,
+        "tenant_id": tenant,
+        "description": description,
+        "policy_number": story.text("policy_number"),
+        "claimant": {
+            "name": story.person.name,
+            "email": story.person.email,
+            "phone": story.person.phone,
+            "address": story.person.address,
+            "date_of_birth": story.person.birth,
+        },
+        "incident_date": story.happened.date(),
+        "documents": [{"name": item["name"], "text": item["text"].format_map(story.texts)} for item in documents],
+        "submitted_at": now,
+    }
