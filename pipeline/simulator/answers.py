@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from pipeline.simulator.topics import Topic
 LABEL = "(simulated) "
 """Begins every free text. Not in square brackets: those are the redaction's placeholders."""
 
+_UNSTATED: Mapping[Topic, str] = {Topic.DATE: "2026-01-01", Topic.DATE_TIME: "2026-01-01T00:00:00Z"}
 _MISSING = ("date of the incident", "amount claimed", "place of the incident", "policy number")
 
 
@@ -169,11 +170,8 @@ class Text:
     def make(self, facts: Facts, at: int) -> object:
         if (found := self.find(facts, at)) is not None:
             return found
-        match self.topic:
-            case Topic.DATE:
-                return "2026-01-01"
-            case Topic.DATE_TIME:
-                return "2026-01-01T00:00:00Z"
+        if (stated := _UNSTATED.get(self.topic)) is not None and self._fits(stated):
+            return stated
         if self.pattern is not None and (match := self.pattern.search(facts.text)) and self._fits(match[0]):
             return match[0]
         # A summary is the text's beginning; anything else says what it stands for.

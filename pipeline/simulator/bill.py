@@ -99,7 +99,7 @@ def _statement(lines: dict[tuple[WireName, str], Line]) -> dict[str, object]:
 
 
 def _shown(cost: Decimal | None) -> str | None:
-    return None if cost is None else f"{cost:f}"
+    return None if cost is None else f"{cost.normalize():f}"
 
 
 def _price(wire: WireName, model: str, usage: Usage, calls: int) -> Decimal | None:
