@@ -6,10 +6,20 @@ from typing import Final
 
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 _ZERO: Final = ord("0")
+_VIN_VALUES: Final = {
+    **{digit: int(digit) for digit in "0123456789"},
+    **dict(zip("ABCDEFGH", range(1, 9), strict=True)),
+    **dict(zip("JKLMN", range(1, 6), strict=True)),
+    "P": 7,
+    "R": 9,
+    **dict(zip("STUVWXYZ", range(2, 10), strict=True)),
+}
+_VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+_VIN_CHECK_PLACE: Final = 8
 
 
 def luhn(digits: str) -> bool:
-    """ISO/IEC 7812-1 (cards, Canadian SIN, IMEI)."""
+    """ISO/IEC 7812-1: payment cards."""
     codes = digits.encode("ascii")[::-1]
     return (sum(codes[::2]) - _ZERO * len(codes[::2]) + sum(_DOUBLED[code - _ZERO] for code in codes[1::2])) % 10 == 0
 
@@ -18,3 +28,9 @@ def mod_97(iban: str) -> bool:
     """ISO 7064 MOD 97-10 of an IBAN (ISO 13616)."""
     rearranged = iban[4:] + iban[:4]
     return int("".join(str(int(char, 36)) for char in rearranged)) % 97 == 1
+
+
+def vin(value: str) -> bool:
+    """Check digit of a vehicle identification number (49 CFR 565.15): North America and China; others leave it out."""
+    remainder = sum(_VIN_VALUES[char] * weight for char, weight in zip(value, _VIN_WEIGHTS, strict=True)) % 11
+    return value[_VIN_CHECK_PLACE] == ("X" if remainder == 10 else str(remainder))

@@ -44,10 +44,10 @@ class Needles:
     def in_text(self, text: str, allowed: frozenset[PiiType] = frozenset()) -> PiiType | None:
         """The type of an original value that stands in the text or in what it decodes to; None when none does."""
         shadow = fold(text)
-        for seen in (shadow, *(view.text for view in views.decoded(shadow))):
-            if (kind := self._in_shadow(seen, allowed)) is not None:
-                return kind
-        return None
+        if (kind := self._in_shadow(shadow, allowed)) is not None:
+            return kind
+        view = views.decoded(shadow)
+        return None if view is None else self._in_shadow(view.text, allowed)
 
     def _in_shadow(self, shadow: str, allowed: frozenset[PiiType]) -> PiiType | None:
         squashed = squash_shadow(shadow)

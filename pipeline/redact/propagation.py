@@ -14,38 +14,7 @@ from pipeline.redact.scanner import Found
 _REGROUPED: Final = 9
 """As in the leak check: from this length on, a value is looked for without regard to its grouping."""
 _SHORTEST_PART: Final = 3
-PARTICLES: Final = frozenset(
-    [
-        "van",
-        "von",
-        "de",
-        "der",
-        "den",
-        "des",
-        "di",
-        "da",
-        "do",
-        "dos",
-        "das",
-        "del",
-        "della",
-        "la",
-        "le",
-        "les",
-        "el",
-        "al",
-        "bin",
-        "ibn",
-        "ben",
-        "ter",
-        "ten",
-        "zu",
-        "zum",
-        "zur",
-        "af",
-        "av",
-    ]
-)
+PARTICLES: Final = lexicon.words("name_particles")
 
 
 class Propagation:

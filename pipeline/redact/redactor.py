@@ -115,15 +115,20 @@ class Redactor:
         }
 
     def _scan(self, shadow: str) -> list[Found]:
-        found = self._scanner.scan(shadow)[1]
-        for view in views.decoded(shadow):
-            found += _brought_back(self._scanner.scan(view.text)[1], view)
+        scan = self._scanner.scan(shadow)
+        found = scan.found
+        if scan.encoded and (view := views.decoded(shadow)) is not None:
+            found += _brought_back(self._scanner.scan(view.text).found, view)
+        for view in views.joined(shadow):
+            seam = view.seam
+            across = [item for item in self._scanner.scan(view.text).found if item.start < seam < item.end]
+            found += _brought_back(across, view)
         return found
 
     @staticmethod
     def _propagated(shadow: str, propagation: Propagation) -> list[Found]:
         found = propagation.find(shadow)
-        for view in views.decoded(shadow):
+        if (view := views.decoded(shadow)) is not None:
             found += _brought_back(propagation.find(view.text), view)
         return found
 

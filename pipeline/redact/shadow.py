@@ -64,7 +64,8 @@ def _likeness(char: str) -> str:
         return " "
     if (digit := unicodedata.digit(char, None)) is not None:
         return str(digit)
-    for part in unicodedata.normalize("NFKD", char).lstrip("("):
+    parts = unicodedata.normalize("NFKD", char)
+    for part in parts.lstrip("(") or parts:
         if part.isascii():
             return part
         if part in _LIKENESS:

@@ -1,8 +1,9 @@
 """Decoded views of a text: what a reader, a browser or a mail program would make of it, with the way back.
 
-A view is a shadow whose characters each know the stretch of the original shadow they came from. There is a view for
-invisible characters and character escapes (HTML entities, percent, quoted-printable, backslash), decoded until
-nothing changes; for values broken over two lines; and for each word that is base64 or hexadecimal of a text.
+A view is a shadow whose characters each know the stretch of the original shadow they came from. One view has invisible
+characters removed and everything encoded decoded in its place (HTML entities, percent, quoted-printable, backslash
+escapes, words that are base64 or hexadecimal of a text, numbers in words), until nothing changes. The others put
+together what was broken over two lines.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import binascii
 import html
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,7 +20,7 @@ from typing import Final
 from pipeline.redact.shadow import ERASED, fold
 
 _ROUNDS: Final = 4
-"""How often escapes are decoded: `&amp;#64;` takes two."""
+"""How often is decoded: `&amp;#64;` takes two."""
 _ESCAPE: Final = re.compile(
     r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}[0-9]{0,2});?"
     r"|(?:%[0-9A-Fa-f]{2})+"
@@ -26,47 +28,122 @@ _ESCAPE: Final = re.compile(
     r"|=\r?\n"
     r"|\\(?:u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2})"
     r"|[\x7f]+"
+    r"|(?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]{0,40}[0-9=])[A-Za-z0-9+/_-]{11,}={0,2}"
 )
-_MARKS: Final = (ERASED, "&", "%", "=", "\\")
-_ENCODED_WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
-_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){10,}\Z")
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){6,}\Z")
 _TEXTUAL: Final = re.compile(r"[\t\n\r\x20-\x7e\x80-\U0010ffff]+\Z")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
+
+ENCODED: Final = r"&(?:#[0-9xX]|[A-Za-z]{2,8}[0-9]{0,2};)|%[0-9A-Fa-f]{2}|=[2-7A-F][0-9A-F]|\\[ux][0-9a-fA-F{]|\x7f"
+"""Hyperscan expression of the marks that escapes have."""
+LONG_WORD: Final = r"\b[A-Za-z0-9+/_-]{11}"
+"""Hyperscan expression of what may be the beginning of a word in base64 or hexadecimal."""
+_WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
+
+_BREAK: Final = re.compile(
+    r"(?<=[A-Za-z0-9@._/:+)-])(?P<soft>=?)\r?\n(?P<lead>[>|]{0,3}[ \t]{0,8})(?=[A-Za-z0-9@._/:()-])"
+)
+_REACH: Final = 64
+"""How far around a broken line is looked: longer than any value of which a part must be on both lines."""
+_NUMERIC: Final = "0123456789()"
+_MARKED: Final = re.compile(r"[0-9@_]")
+_COMPLETE_ADDRESS: Final = re.compile(
+    r"@[A-Za-z0-9.-]{1,80}\.(?:com|org|net|edu|gov|info|io|biz|eu|de|at|ch|fr|be|lu|nl|es|pt|br|it|uk|ie|us|ca"
+    r"|au|nz|pl|cz"
+    r"|se|no|dk|fi|in|jp|mx|ar|cl|co|me|app|dev|cloud|online|tech|ai)\Z",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A decoded shadow; `starts[i]` and `ends[i]` say where its i-th character stood."""
+    """A decoded shadow; `starts[i]` and `ends[i]` say where its i-th character stood.
+
+    Only finds that reach over `seam` (where two lines were put together; -1: anywhere) say anything new.
+    """
 
     text: str
     starts: Sequence[int]
     ends: Sequence[int]
+    seam: int = -1
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that `text[start:end]` came from."""
         return self.starts[start], self.ends[end - 1]
 
 
-def decoded(shadow: str) -> Iterator[View]:
-    """All views of a shadow that differ from it."""
-    if (view := unescaped(shadow)) is not None:
-        yield view
-    yield from encoded_words(shadow)
-
-
-def unescaped(shadow: str) -> View | None:
-    """The view with invisible characters gone and escapes decoded; None when there are none."""
-    if not any(mark in shadow for mark in _MARKS) or _ESCAPE.search(shadow) is None:
-        return None
+def decoded(shadow: str) -> View | None:
+    """The view with invisible characters gone and everything decoded; None when it would be the shadow itself."""
     view = View(shadow, range(len(shadow)), range(1, len(shadow) + 1))
     for _ in range(_ROUNDS):
-        changed = _unescape_once(view)
+        changed = _decode_once(view)
         if changed is None:
             break
         view = changed
     return None if view.text == shadow else view
 
 
-def _unescape_once(view: View) -> View | None:
+def is_encoded_word(shadow: str, start: int) -> bool:
+    """True when the word that begins at `start` is the base64 or hexadecimal form of a text."""
+    match = _WORD.match(shadow, start)
+    return match is not None and _decode_word(match[0]) is not None
+
+
+def joined(shadow: str) -> Iterator[View]:
+    """Views of the surroundings of each line break that may have cut a value in two."""
+    for match in _BREAK.finditer(shadow):
+        left, right = match.span()
+        glue = _glue(shadow, match)
+        if not glue:
+            continue
+        begin, end = max(0, left - _REACH), min(right + _REACH, len(shadow))
+        for sign in glue:
+            starts = [*range(begin, left), *([left] * len(sign)), *range(right, end)]
+            text = shadow[begin:left] + sign + shadow[right:end]
+            yield View(text, starts, [start + 1 for start in starts], left - begin)
+
+
+def _glue(shadow: str, match: re.Match[str]) -> tuple[str, ...]:
+    """What the break may stand for: nothing inside a value, a blank between its groups, or (empty) a line's end.
+
+    Soft and indented breaks, where the line before is not indented alike, are made by mail programs: they cut anything.
+    Plain ones cut numbers, and addresses or keys that go on.
+    """
+    left, right = match.span()
+    head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
+    tail = shadow[right : right + _REACH].split(None, 1)[0]
+    numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
+    if not (_MARKED.search(head) or _MARKED.search(tail)):
+        return ()
+    if match["soft"] or (match["lead"] and not _same_lead(shadow, left, match["lead"])):
+        return ("", " ") if numbers else ("",)
+    if _COMPLETE_ADDRESS.search(head):
+        return ()
+    if numbers:
+        return ("", " ")
+    if _MARKED.search(head) and _MARKED.search(tail):
+        return ("",)
+    if head[-1] == ".":
+        return ("",) if "@" in head and tail.islower() else ()
+    if head[-1] in "@_/:-" or tail[0] in "@._/-":
+        return ("",)
+    return ("",) if _goes_on(head, tail) else ()
+
+
+def _same_lead(shadow: str, left: int, lead: str) -> bool:
+    return shadow.startswith(lead, shadow.rfind("\n", 0, left) + 1)
+
+
+def _goes_on(head: str, tail: str) -> bool:
+    """An address or key begun in lower case or all capitals: a name on its own line is neither."""
+    if "@" in tail:
+        return head.islower()
+    if "@" in head:
+        return tail.islower()
+    return head.isupper() or tail.isupper()
+
+
+def _decode_once(view: View) -> View | None:
     text, parts, starts, ends, at = view.text, list[str](), list[int](), list[int](), 0
     for match in _ESCAPE.finditer(text):
         made = _meaning(match[0])
@@ -93,30 +170,24 @@ def _meaning(escape: str) -> str | None:
             return ""
         case "&":
             made = html.unescape(escape)
-            return None if made == escape else fold(made).replace(ERASED, "")
+            return None if made == escape else _seen(made)
         case "\\":
-            return _character(int(escape[2:].strip("{}"), 16))
+            code = int(escape[2:].strip("{}"), 16)
+            return _seen(chr(code)) if code <= sys.maxunicode else ""
         case "=" if escape[1] in "\r\n":
             return ""
-        case sign:
-            raw = bytes.fromhex(escape.replace(sign, ""))
-            return fold(raw.decode("utf-8", "replace")).replace(ERASED, "")
+        case "%" | "=":
+            return _seen(bytes.fromhex(escape.replace(escape[0], "")).decode("utf-8", "replace"))
+        case _:
+            return _decode_word(escape)
 
 
-def _character(code: int) -> str:
-    return fold(chr(code)).replace(ERASED, "") if code <= 0x10FFFF else ""
-
-
-def encoded_words(shadow: str) -> Iterator[View]:
-    """A view for each word that is the base64 or hexadecimal form of a text."""
-    for match in _ENCODED_WORD.finditer(shadow):
-        made = _decode_word(match[0])
-        if made is not None:
-            size = len(made)
-            yield View(made, [match.start()] * size, [match.end()] * size)
+def _seen(text: str) -> str:
+    return fold(text).replace(ERASED, "")
 
 
 def _decode_word(word: str) -> str | None:
+    """The text whose base64 or hexadecimal form the word is."""
     if _HEX.match(word):
         raw = bytes.fromhex(word)
     else:
@@ -131,7 +202,4 @@ def _decode_word(word: str) -> str | None:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return fold(text) if text and _TEXTUAL.match(text) else None
-
-
-_URL_SAFE: Final = str.maketrans("-_", "+/")
+    return _seen(text) if text and _TEXTUAL.match(text) else None

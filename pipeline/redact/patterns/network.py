@@ -1,36 +1,107 @@
-"""E-mail addresses."""
+"""IP addresses, and web or database addresses with a password or token in them."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Final
 
+from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.pattern import Context, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
-_LONGEST_LOCAL: Final = 64
-"""RFC 5321, 4.5.3.1.1."""
-_LOCAL_REVERSED: Final = re.compile(r"[A-Za-z0-9._%+'!#$&*/=?^{|}~-]{1,64}")
-_DOMAIN: Final = re.compile(r"@(?:[A-Za-z0-9_-]{1,63}\.){1,6}[A-Za-z][A-Za-z0-9-]{1,23}")
+_V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_V6_PERSONAL: Final = re.compile(r"[23][0-9A-Fa-f]{0,3}:|f[cde][0-9A-Fa-f]{2}:|64:ff9b:|::ffff:", re.IGNORECASE)
+_FULL_GROUPS: Final = 8
+
+_SCHEME_REVERSED: Final = re.compile(r"[A-Za-z0-9+.:-]{1,40}")
+_URL: Final = re.compile(r"://[^\s<>\"'`{}|\\^\[\]]{1,2000}(?:\[[0-9a-fA-F:.]{3,45}\][^\s<>\"'`{}|\\^\[\]]{0,500})?")
+_TRAILING: Final = ".,;:!?)'\""
+_USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{1,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
+_SECRET_PARAMETER: Final = re.compile(
+    r"[?&#;](?:[a-z0-9]{0,20}[_-])?(?:token|api_?key|apikey|key|secret|password|passwd|pwd|pass|auth|authorization|sig"
+    r"|signature|session|sessionid|sid|jwt|code|access|credential|credentials|otp|ticket)=[^&\s#]{4,}",
+    re.IGNORECASE,
+)
 
 
-def _email(context: Context, start: int, _end: int) -> tuple[int, int] | None:
-    """`start` is the last character before the sign."""
-    text, sign = context.text, start + 1
-    local = _LOCAL_REVERSED.match(text[max(0, sign - _LONGEST_LOCAL) : sign][::-1])
-    domain = _DOMAIN.match(text, sign)
-    if local is None or domain is None:
+def _v4(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    text = context.text
+    before = context.before(start)
+    if before in ".-" or before.isalnum() or context.behind(end) == "-":
         return None
-    return sign - len(local[0].rstrip("'=/{")), domain.end()
+    if context.behind(end) == "." and text[end + 1 : end + 2].isdigit():
+        return None
+    octets = text[start:end].split(".")
+    if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets):
+        return None
+    return None if context.named(Cue.VERSION, start) else (start, end)
+
+
+def _v6(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    text = context.text
+    while start and text[start - 1] in ":0123456789abcdefABCDEF":
+        start -= 1
+    match = _V6.match(text, start)
+    if match is None or context.before(start).isalnum():
+        return None
+    value = match[0].rstrip(".")
+    value = value if value.endswith("::") else value.rstrip(":")
+    if _V6_PERSONAL.match(value) is None and value.count(":") != _FULL_GROUPS - 1:
+        return None
+    try:
+        ipaddress.IPv6Address(value)
+    except ValueError:
+        return None
+    return start, start + len(value)
+
+
+def _url(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    """`start` is where `://` stands."""
+    text = context.text
+    match = _URL.match(text, start)
+    scheme = _SCHEME_REVERSED.match(text[max(0, start - 40) : start][::-1])
+    if match is None or scheme is None:
+        return None
+    address = match[0].rstrip(_TRAILING)
+    if _USERINFO.match(address) is None and _SECRET_PARAMETER.search(address) is None:
+        return None
+    return start - len(scheme[0].rstrip(":.+-")), start + len(address)
 
 
 PATTERNS: Final = (
     Pattern(
-        PiiType.EMAIL,
-        r"[A-Za-z0-9._%+-]@[A-Za-z0-9]",
+        PiiType.IP_ADDRESS,
+        r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b",
         Strength.PROVEN,
-        check=_email,
-        yes=("write to <<jane.roe+news@example.co.uk>>.",),
-        no=("5 @ 3.50",),
+        check=_v4,
+        yes=("from «192.168.10.20».", "«10.0.0.1»:8080", "ip=«203.0.113.7»,"),
+        no=("version 2.10.3.1", "v1.2.3.4", "1.2.3.4.5", "300.1.1.1", "build 10.0.19045.1"),
+    ),
+    Pattern(
+        PiiType.IP_ADDRESS,
+        r"[0-9A-Fa-f]{1,4}::?[0-9A-Fa-f]{1,4}:|[0-9A-Fa-f]{1,4}::[0-9A-Fa-f]{1,4}\b|::[fF]{4}:\d",
+        Strength.PROVEN,
+        check=_v6,
+        yes=(
+            "from «2001:db8::8a2e:370:7334» and",
+            "«fe80::1ff:fe23:4567:890a»",
+            "«2001:0db8:85a3:0000:0000:8a2e:0370:7334»",
+            "«::ffff:192.0.2.128»",
+        ),
+        no=("at 12:30:45 today", "std::string", "aa:bb:cc:dd:ee:ff", "ratio 1:2:3"),
+    ),
+    Pattern(
+        PiiType.URL_CREDENTIALS,
+        r"://",
+        Strength.PROVEN,
+        check=_url,
+        yes=(
+            "see «https://jane:pw123@example.org/x?y=1».",
+            "«postgres://app:s3cret@db.example.org:5432/crm»",
+            "«https://example.org/reset?user=jane&token=Zm9vYmFy», then",
+            "«jdbc:mysql://db.example.org/crm?user=a&password=geheim»",
+        ),
+        no=("https://example.org/articles/reset-2fa", "https://example.org/?page=2", "http://example.org:8080/x"),
     ),
 )

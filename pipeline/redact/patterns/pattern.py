@@ -14,6 +14,14 @@ from pipeline.redact.pii import PiiType
 
 _SENTENCE_END: Final = re.compile(r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)[.!?][\"')]?\s|\n\s*\n", re.IGNORECASE)
 
+_NAMING_REACH: Final = 40
+_NAMING: Final = re.compile(
+    r"(?:[ \t\n.:#=\"'()/-]|\b(?:number|numbers|no|nos|nr|num|nummer|numero|id|is|was|are|est|ist|es|e|n|o"
+    r"|lautet|le|the|a"
+    r"|el|la|il|de|del|of|der|die|das|your|my|code|kennung|ref|reference|with|mit|avec|con|com)\b)*",
+    re.IGNORECASE,
+)
+
 
 class Strength(IntEnum):
     """How sure a find is; where finds overlap, the surest names the type of the whole."""
@@ -34,13 +42,28 @@ class Context:
         self._cues = cues
 
     def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
-        """True when the cue stands before `start`, at most `reach` characters away and in the same sentence."""
+        """True when the cue stands before `start`, at most `reach` characters away and in the same sentence.
+
+        A full stop right behind the cue is an abbreviation's.
+        """
+        ends = self._cues.get(cue)
+        if not ends:
+            return False
+        place = bisect_right(ends, start) - 1
+        if place < 0 or start - ends[place] > reach:
+            return False
+        return _SENTENCE_END.search(self.text, ends[place] + 1, start) is None
+
+    def named(self, cue: Cue, start: int) -> bool:
+        """True when the cue names what begins at `start`: nothing but words like `number` and `is` between them."""
         ends = self._cues.get(cue)
         if not ends:
             return False
         place = bisect_right(ends, start) - 1
         return (
-            place >= 0 and start - ends[place] <= reach and _SENTENCE_END.search(self.text, ends[place], start) is None
+            place >= 0
+            and start - ends[place] <= _NAMING_REACH
+            and _NAMING.fullmatch(self.text, ends[place], start) is not None
         )
 
     def before(self, start: int) -> str:
@@ -62,7 +85,7 @@ class Pattern:
 
     `shape` is Hyperscan's syntax (no look-around, no back-references) over the shadow, where all digits are 0-9 and
     all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first.
-    `yes` are texts in which exactly the part between `<<` and `>>` must be found, `no` texts in which nothing may be;
+    `yes` are texts in which exactly the part between `«` and `»` must be found, `no` texts in which nothing may be;
     the unit tests run both.
     """
 

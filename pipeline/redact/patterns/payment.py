@@ -6,40 +6,209 @@ import re
 from typing import Final
 
 from pipeline.redact.checksums import luhn, mod_97
-from pipeline.redact.patterns.pattern import Context, Pattern, Strength
+from pipeline.redact.cues import Cue
+from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
-_SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
+_CARD: Final = re.compile(r"\d(?:[ ./-]{0,2}\d){11,18}(?!\d)")
+_NOT_DIGITS: Final = re.compile(r"\D+")
+_DIGIT_GROUP: Final = re.compile(r"\d+")
+_ISSUER: Final = re.compile(
+    r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
+    r"|(?:5[1-5]|2[2-7])\d{14}"  # Mastercard
+    r"|3[47]\d{13}"  # American Express
+    r"|3(?:0[0-5]|[689]\d)\d{11,16}"  # Diners Club
+    r"|35(?:2[89]|[3-8]\d)\d{12,15}"  # JCB
+    r"|6(?:011|4[4-9]\d|5\d\d)\d{12,15}"  # Discover
+    r"|62\d{14,17}|81\d{14,17}"  # UnionPay
+    r"|(?:5[06789]|6[0-9])\d{10,17}"  # Maestro, RuPay, Elo
+    r"|220[0-4]\d{12,15}|9792\d{12}\Z"  # Mir, Troy
+)
+_IBAN_LENGTHS: Final = {
+    "AD": 24,
+    "AE": 23,
+    "AL": 28,
+    "AT": 20,
+    "AZ": 28,
+    "BA": 20,
+    "BE": 16,
+    "BG": 22,
+    "BH": 22,
+    "BI": 27,
+    "BR": 29,
+    "BY": 28,
+    "CH": 21,
+    "CR": 22,
+    "CY": 28,
+    "CZ": 24,
+    "DE": 22,
+    "DJ": 27,
+    "DK": 18,
+    "DO": 28,
+    "EE": 20,
+    "EG": 29,
+    "ES": 24,
+    "FI": 18,
+    "FK": 18,
+    "FO": 18,
+    "FR": 27,
+    "GB": 22,
+    "GE": 22,
+    "GI": 23,
+    "GL": 18,
+    "GR": 27,
+    "GT": 28,
+    "HR": 21,
+    "HU": 28,
+    "IE": 22,
+    "IL": 23,
+    "IQ": 23,
+    "IS": 26,
+    "IT": 27,
+    "JO": 30,
+    "KW": 30,
+    "KZ": 20,
+    "LB": 28,
+    "LC": 32,
+    "LI": 21,
+    "LT": 20,
+    "LU": 20,
+    "LV": 21,
+    "LY": 25,
+    "MC": 27,
+    "MD": 24,
+    "ME": 22,
+    "MK": 19,
+    "MN": 20,
+    "MR": 27,
+    "MT": 31,
+    "MU": 30,
+    "NI": 28,
+    "NL": 18,
+    "NO": 15,
+    "OM": 23,
+    "PK": 24,
+    "PL": 28,
+    "PS": 29,
+    "PT": 25,
+    "QA": 29,
+    "RO": 24,
+    "RS": 22,
+    "RU": 33,
+    "SA": 24,
+    "SC": 31,
+    "SD": 18,
+    "SE": 24,
+    "SI": 19,
+    "SK": 24,
+    "SM": 27,
+    "SO": 23,
+    "ST": 25,
+    "SV": 28,
+    "TL": 23,
+    "TN": 24,
+    "TR": 26,
+    "UA": 29,
+    "VA": 22,
+    "VG": 24,
+    "XK": 20,
+    "YE": 30,
+}
+"""SWIFT IBAN registry, release 98."""
+_IBAN: Final = re.compile(r"[A-Z]{2}\d{2}(?:[ .-]{0,2}[A-Z0-9]){11,30}", re.IGNORECASE)
+_LONGEST_CARD, _SHORTEST_CARD = 19, 13
 
 
-def _card(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    digits = _SEPARATORS.sub("", context.text[start:end])
-    if context.before(start) in "-." or not luhn(digits) or len(set(digits)) < 2:
+def _card(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    text = context.text
+    before = context.before(start)
+    if before.isalnum() or before in "-.#_":
+        return None
+    match = _CARD.match(text, start)
+    if match is None:
+        return None
+    announced = context.after(Cue.CARD, start, reach=60)
+    if not announced and context.named(Cue.OTHER_NUMBER, start):
+        return None
+    for end in _ends(text, match):
+        digits = _NOT_DIGITS.sub("", text[start:end])
+        if len(digits) < _SHORTEST_CARD or text[end : end + 1].isalnum():
+            continue
+        if text[end : end + 1] == "-" and text[end + 1 : end + 2].isalnum():
+            continue
+        issued = _ISSUER.fullmatch(digits) is not None and len(set(digits)) > 1
+        if issued and (luhn(digits) or (announced and len(digits) in (15, 16))):
+            return start, end
+    return None
+
+
+def _ends(text: str, match: re.Match[str]) -> list[int]:
+    """Where groups of the match end, the longest first."""
+    return [group.end() for group in _DIGIT_GROUP.finditer(text, match.start(), match.end())][::-1]
+
+
+def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    text = context.text
+    length = _IBAN_LENGTHS.get(text[start : start + 2].upper())
+    match = _IBAN.match(text, start)
+    if length is None or match is None or context.before(start).isalnum():
+        return None
+    places = [place for place in range(start, match.end()) if text[place].isalnum()]
+    if len(places) < length:
+        return None
+    end = places[length - 1] + 1
+    value = "".join(text[place] for place in places[:length]).upper()
+    if text[end : end + 1].isalnum() or not (mod_97(value) or context.after(Cue.IBAN, start, reach=30)):
         return None
     return start, end
 
 
-def _iban(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    value = _SEPARATORS.sub("", context.text[start:end]).upper()
-    return (start, end) if 15 <= len(value) <= 34 and mod_97(value) else None
+def _account(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A national account number behind its word: digits and few separators."""
+    digits = len(_NOT_DIGITS.sub("", context.text[start:end]))
+    return (start, end) if 6 <= digits <= 18 else None
 
 
 PATTERNS: Final = (
     Pattern(
         PiiType.CREDIT_CARD,
-        r"\b(?:\d{4}[ -]?){3}\d{4}\b|\b3[47]\d{2}[ -]?\d{6}[ -]?\d{5}\b",
+        r"\b[2-69]\d{3}[ ./-]{0,2}\d{4,6}[ ./-]{0,2}\d{2}|\b(?:\d[ .-]){9}",
         Strength.PROVEN,
         check=_card,
-        yes=("card <<4111 1111 1111 1111>>.", "<<378282246310005>>"),
-        no=("card 4111 1111 1111 1112",),
+        yes=(
+            "card «4111 1111 1111 1111».",
+            "«378282246310005»",
+            "«5555-5555-5555-4444»,",
+            "«4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1» end",
+            "my card number is «4111 1111 1111 1112»",
+        ),
+        no=("4111 1111 1111 1112", "order 4111111111111111", "transaction reference 8028035632995571"),
     ),
     Pattern(
         PiiType.IBAN,
-        r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b",
+        r"\b[A-Z]{2}\d{2}[ .-]{0,2}[A-Z0-9][ .-]?[A-Z0-9][ .-]?[A-Z0-9][ .-]?[A-Z0-9][ .-]{0,2}[A-Z0-9]",
         Strength.PROVEN,
         check=_iban,
         caseless=True,
-        yes=("IBAN <<DE89 3704 0044 0532 0130 00>>, thanks",),
-        no=("DE89 3704 0044 0532 0130 01",),
+        yes=(
+            "IBAN «DE89 3704 0044 0532 0130 00», thanks",
+            "«gb82west12345698765432»",
+            "«NO93 8601 1117 947» and",
+        ),
+        no=("DE89 3704 0044 0532 0130 01", "AB12 3456 7890 1234"),
+    ),
+)
+CUED: Final = (
+    Cued(
+        PiiType.IBAN,
+        Cue.ACCOUNT,
+        re.compile(
+            r"[ \t]{0,2}(?:\b(?:number|no|nr|num|is|ist|est|es|lautet)\b[.:]?[ \t]{0,2}|[:#][ \t]{0,2}){1,3}"
+            r"(?P<value>\d{2,17}(?:[ -]\d{1,10}){0,5})\b",
+            re.IGNORECASE,
+        ),
+        check=_account,
+        yes=("bank account number: «12345678»", "Kontonummer: «532013000»"),
+        no=("account is 30 days old",),
     ),
 )

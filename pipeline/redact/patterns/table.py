@@ -4,8 +4,38 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.redact.patterns import identity, network, payment
+from pipeline.redact.patterns import (
+    address,
+    birth,
+    documents,
+    email,
+    insurance,
+    national,
+    network,
+    payment,
+    phone,
+    secrets,
+)
 from pipeline.redact.patterns.pattern import Cued, Pattern
 
-PATTERNS: Final[tuple[Pattern, ...]] = network.PATTERNS + payment.PATTERNS + identity.PATTERNS
-CUED: Final[tuple[Cued, ...]] = identity.CUED
+PATTERNS: Final[tuple[Pattern, ...]] = (
+    *email.PATTERNS,
+    *network.PATTERNS,
+    *secrets.PATTERNS,
+    *payment.PATTERNS,
+    *phone.PATTERNS,
+    *national.PATTERNS,
+    *documents.PATTERNS,
+    *insurance.PATTERNS,
+    *birth.PATTERNS,
+    *address.PATTERNS,
+)
+CUED: Final[tuple[Cued, ...]] = (
+    *secrets.CUED,
+    *payment.CUED,
+    *phone.CUED,
+    *national.CUED,
+    *documents.CUED,
+    *insurance.CUED,
+    *address.CUED,
+)

@@ -1,0 +1,377 @@
+"""Postal addresses: a street is known by its type's word or by the postcode behind it; a house number must be there."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipeline.redact.cues import Cue
+from pipeline.redact.lexicon import words
+from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
+from pipeline.redact.patterns.postal import TOWN, UK_CODE, US_CODE, end_of_address, has_code
+from pipeline.redact.pii import PiiType
+
+_LEFT: Final = 80
+"""How far left of a street's type its house number may stand."""
+_HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?"
+_FLAT: Final = r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite"
+    r"|SUITE|Room|Studio|No\.?) #?[A-Za-z0-9]{1,6},? ?\n?)"
+_BEFORE_TYPE: Final = re.compile(
+    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_FLAT}?{_HOUSE},? (?:(?:[NSEW]|NE|NW|SE|SW)\.? )?"
+    r"(?:(?:[A-Z][A-Za-z'.-]*|\d{1,3}(?:st|nd|rd|th|ST|ND|RD|TH)|of|the|la|de|del|van|el|los|las) ){0,4})\Z"
+)
+_BEFORE_LOWER_TYPE: Final = re.compile(rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_HOUSE},? (?:[a-z'.-]{{3,20}} ){{1,2}})\Z")
+_IDLE_WORDS: Final = words("not_in_street_names")
+
+_NUMBER_BEHIND: Final = r",? ?(?:n[ruo]?m?\.? ?[o.]? ?)?\d{1,5}(?: ?(?:[A-Za-z]|bis|ter)\b)?(?:[-/] ?\d{1,4}[A-Za-z]?)?"
+_CAPITAL: Final = r"[A-Z0-9][A-Za-z0-9'.-]*"
+_PARTICLE: Final = (
+    r"(?:d[aeiou]s?|d[eo] la|de l[oae]s?|del|della|dei|degli|delle|dello|du|d'|l[aeo]s?|l'|el|aux?|et|y|e|sur"
+    r"|van|von|der|den)"
+)
+_ROMANCE_NAME: Final = rf"(?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}?"
+_ROMANCE_BEHIND: Final = re.compile(rf"[A-Za-z/]{{1,14}}\.? ?(?:{_ROMANCE_NAME})(?P<house>{_NUMBER_BEHIND})(?![0-9])")
+_FRENCH_TYPES: Final = (
+    "rue|avenue|av|boulevard|blvd|bd|chemin|place|pl|allees?|impasse|route|rte|quai|cours|square|passage|sentier"
+    "|residence"
+    "|faubourg|fbg|esplanade|lotissement|hameau|voie|villa|cite|clos|montee|promenade|rond-point|ruelle|mail"
+    "|traverse|venelle"
+    "|domaine|lieu-dit|zone|za|zi"
+)
+_FRENCH_NAME: Final = re.compile(rf" (?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}")
+_LOWER_NAME: Final = re.compile(r"(?: [a-z'.-]{2,20}){1,4}")
+
+_WORD_REVERSED: Final = re.compile(r"[A-Za-z'.-]{0,40}")
+_CAPITALS_REVERSED: Final = re.compile(r"(?: [A-Za-z'.-]{0,24}[A-Z]){1,3}(?![A-Za-z])")
+_QUALIFIER_REVERSED: Final = re.compile(
+    r" (?:"
+    + "|".join(
+        word[::-1]
+        for word in (
+            "Alte",
+            "Alter",
+            "Altes",
+            "Neue",
+            "Neuer",
+            "Grose",
+            "Groser",
+            "Kleine",
+            "Kleiner",
+            "Obere",
+            "Oberer",
+            "Untere",
+            "Unterer",
+            "Hohe",
+            "Hoher",
+            "Lange",
+            "Langer",
+            "Breite",
+            "Am",
+            "An der",
+            "Auf dem",
+            "Auf der",
+            "Im",
+            "In der",
+            "Zum",
+            "Zur",
+            "Bad",
+            "Sankt",
+            "St.",
+            "Van",
+            "Van der",
+            "Van den",
+            "Van de",
+            "De",
+            "Den",
+            "Der",
+            "Het",
+            "Ter",
+            "Ten",
+            "Prins",
+            "Prinses",
+            "Koning",
+            "Koningin",
+            "Burgemeester",
+            "Pastoor",
+            "Sint",
+            "Norra",
+            "Sodra",
+            "Ostra",
+            "Vastra",
+            "Stora",
+            "Lilla",
+            "Gamle",
+            "Store",
+            "Lille",
+            "Nordre",
+            "Sondre",
+            "Ostre",
+            "Vestre",
+        )
+    )
+    + r")(?![A-Za-z])"
+)
+_BARE_TYPES: Final = words("compound_street_types")
+_COMMON_COMPOUNDS: Final = frozenset(
+    ["deswegen", "weg", "unterwegs", "bahnhof", "parkplatz", "arbeitsplatz", "bahnring", "marktplatz"]
+)
+
+
+def _english(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """`text[start:end]` is the type of a street; its name and number go before."""
+    text = context.text
+    kind = text[start:end]
+    window = text[max(0, start - _LEFT) : start]
+    match = (_BEFORE_LOWER_TYPE if kind.islower() else _BEFORE_TYPE).search(window)
+    if match is None:
+        return None
+    if kind.islower() and not _IDLE_WORDS.isdisjoint(match["whole"].split()):
+        return None
+    begin = start - len(match["whole"])
+    stop = end_of_address(text, end + 1 if text[end : end + 1] == "." and len(kind) <= 4 else end)
+    if match["whole"].split()[-1][:1].isdigit() and not has_code(text, end):
+        return None
+    return begin, stop
+
+
+def _french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    """House number, then the type of the street, then its name."""
+    text = context.text
+    if context.before(start) in "-/.,#" and context.before(start) != " ":
+        return None
+    head = _FRENCH_HEAD.match(text, start)
+    if head is None:
+        return None
+    if name := _FRENCH_NAME.match(text, head.end()):
+        return start, end_of_address(text, name.end())
+    if (name := _LOWER_NAME.match(text, head.end())) and has_code(text, name.end()):
+        return start, end_of_address(text, name.end())
+    return None
+
+
+_FRENCH_HEAD: Final = re.compile(
+    rf"\d{{1,4}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b\.?", re.IGNORECASE
+)
+
+
+def _romance(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    """The type of the street, its name, then the house number."""
+    text = context.text
+    match = _ROMANCE_BEHIND.match(text, start)
+    if match is None or context.before(start).isalnum():
+        return None
+    if _AMOUNT_BEHIND.match(text, match.end()):
+        return None
+    return start, end_of_address(text, match.end())
+
+
+_AMOUNT_BEHIND: Final = re.compile(r"[.,]\d| ?(?:EUR|USD|%|\xa4|kg|km|h\b)")
+
+
+def _compound(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A word that ends in a street's type (`Lindenweg 5`) and a house number. `start` is where the type begins."""
+    text = context.text
+    word = _WORD_REVERSED.match(text[max(0, start - 40) : start][::-1])
+    begin = start - (len(word[0]) if word else 0)
+    begin += len(text[begin:start]) - len(text[begin:start].lstrip("'.-"))
+    house = _HOUSE_BEHIND.search(text, start, end)
+    if house is None:
+        return None
+    token = text[begin : house.start()].rstrip(" ,").lower()
+    left = text[max(0, begin - _LEFT) : begin][::-1]
+    if token in _BARE_TYPES:
+        more = _CAPITALS_REVERSED.match(left)
+        if more is None:
+            return None
+        begin -= len(more[0])
+        begin += len(text[begin:start]) - len(text[begin:start].lstrip())
+    elif token in _COMMON_COMPOUNDS:
+        return None
+    elif more := _QUALIFIER_REVERSED.match(left):
+        begin -= len(more[0])
+    if not text[begin].isupper() and not text[begin].isdigit() and not has_code(text, end):
+        return None
+    stop = end_of_address(text, end)
+    return None if _AMOUNT_BEHIND.match(text, stop) else (begin, stop)
+
+
+_HOUSE_BEHIND: Final = re.compile(r"[ ,]*\d")
+
+
+def _prefixed(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A German street without a type (`Am Markt 5`): only with a postcode behind, or a word for addresses before."""
+    if has_code(context.text, end) or context.after(Cue.ADDRESS, start, reach=24):
+        return start, end_of_address(context.text, end)
+    return None
+
+
+def _by_code(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """`text[start:end]` is a postcode. What stands before it, from a house number on, is the address."""
+    text = context.text
+    if context.behind(end).isalnum() or context.before(start).isalnum() or context.before(start) in "-/#_":
+        return None
+    if context.named(Cue.OTHER_NUMBER, start) or context.after(Cue.POLICY, start, reach=12):
+        return None
+    window = text[max(0, start - 120) : start]
+    for rule in (_STREET_BEFORE_CODE, _TOWN_BEFORE_CODE):
+        if match := rule.search(window):
+            return start - len(match["whole"]), end_of_address(text, end)
+    return None
+
+
+_SEGMENT: Final = r"(?:[A-Z0-9#][A-Za-z0-9'.#-]*|of|the|on|upon|under|in|le|la|de|and|&)"
+_STREET_BEFORE_CODE: Final = re.compile(
+    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_FLAT}?{_HOUSE},? (?:{_SEGMENT}[ ,\n]{{1,2}}){{1,9}})\Z"
+)
+_TOWN_BEFORE_CODE: Final = re.compile(rf"(?:^|[ \n])(?P<whole>{TOWN},? ?\n?)\Z")
+
+
+def _said(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """Behind a word for addresses: a house number and a name in either order, whatever the type of street."""
+    text = context.text
+    value = text[start:end]
+    if _MONTH_OR_UNIT.search(value):
+        return None
+    if value[0].isdigit():
+        stop = end_of_address(text, end)
+        return (start, stop) if stop > end or " " in value.strip() else None
+    return start, end_of_address(text, end)
+
+
+_MONTH_OR_UNIT: Final = re.compile(
+    r"\b(?:days?|weeks?|months?|years?|jan|feb|mar|apr|may|june?|july?|aug|sep|sept|oct|nov|dec|january|february"
+    r"|march|april"
+    r"|august|september|october|november|december|januar|februar|marz|mai|juni|juli|oktober|dezember|janvier"
+    r"|fevrier|mars"
+    r"|avril|juin|juillet|aout|septembre|octobre|novembre|decembre|version|error|uhr|am|pm|eur|usd)\b",
+    re.IGNORECASE,
+)
+_TYPES: Final = "|".join(sorted(words("street_types"), key=len, reverse=True))
+_LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr|close|crescent|court|terrace"
+_BEHIND_TYPES: Final = (
+    "calle|c/|c\\.|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
+    "|glorieta|cuesta"
+    "|urbanizacion|pasaje|callejon|alameda|via|viale|v\\.le|piazza|piazzale|p\\.za|p\\.zza|corso|c\\.so|largo"
+    "|vicolo|strada"
+    "|contrada|borgo|lungomare|salita|rua|r\\.|travessa|praca|estrada|rodovia|viela|beco|quinta|rue|boulevard"
+    "|chaussee|chemin"
+    "|place|quai|ulica|ul\\.|al\\.|aleja|plac|pl\\.|os\\.|osiedle|jalan|jl\\.|calea|strada|bulevardul|str\\."
+)
+_COMPOUND_TYPES: Final = (
+    "strase|strasse|str\\.|str|weg|gasse|platz|allee|ring|damm|ufer|chaussee|steig|stieg|graben|wall|hof|markt"
+    "|kamp|berg|tor"
+    "|straat|laan|plein|gracht|kade|singel|dijk|pad|steeg|dreef|baan|plantsoen|lei|gatan|gata|vagen|vag|grand"
+    "|stigen|torget"
+    "|backen|vej|vejen|gade|alle|plads|straede|veien|vei|gate|gaten|plass|katu|kuja|utca|sokak|caddesi|ulice|ulica|utja"
+)
+PATTERNS: Final = (
+    Pattern(
+        PiiType.ADDRESS,
+        rf"\b(?:{_TYPES}|{_TYPES.upper()}|{_LOWER_TYPES})\b",
+        Strength.SHAPE,
+        check=_english,
+        yes=(
+            "at «153 Edwards Pike, New Ameliaville TF85 0NS».",
+            "from «9354 Monroe Street Apt 12A\nJessicaview, WY 13378».",
+            "to «Flat 11, 75 Williams Run, Baxterton G7K 1LR»?",
+            "«1600 Pennsylvania Ave NW, Washington, DC 20500»",
+            "at «12 main street» today",
+            "«221B Baker Street, London»",
+            "«350 5th Ave, New York, NY 10118»",
+        ),
+        no=("2 miles down the road", "3 Days on Park", "the Green Way", "I have 2 other road cases"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        rf"\b\d{{1,4}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b",
+        Strength.SHAPE,
+        check=_french,
+        caseless=True,
+        yes=(
+            "demeurant «79 chemin de Charpentier\n20810 Coulonboeuf», declare",
+            "«42 bis, rue de la Paix, 75002 Paris».",
+            "au «12 rue victor hugo 69002 Lyon»",
+            "«3 allee des Tilleuls»",
+        ),
+        no=("2 places de parking", "12 cours par semaine"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        rf"\b(?:{_BEHIND_TYPES})[ .]",
+        Strength.SHAPE,
+        check=_romance,
+        caseless=True,
+        yes=(
+            "vivo en «Calle de Alcalá 45, 3º B, 28014 Madrid»",
+            "«C/ Mayor, 5»",
+            "abito in «Via Giuseppe Garibaldi 12, 20121 Milano (MI)».",
+            "«Rua das Flores, 123, 4050-262 Porto»",
+            "«Rue de la Loi 16, 1000 Bruxelles»",
+            "«ul. Marszałkowska 12/34, 00-590 Warszawa»",
+        ),
+        no=("via email 2 times", "sent via SMS", "Av. 5,20 EUR"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        rf"(?:{_COMPOUND_TYPES}),? \d{{1,4}}(?: ?[a-z])?(?:[-/] ?\d{{1,4}} ?[a-z]?)?\b",
+        Strength.SHAPE,
+        check=_compound,
+        caseless=True,
+        yes=(
+            "wohnhaft «Ellinor-Trommler-Ring 42, 69294 Anklam».",
+            "«Lange Straße 5a\n41166 Hersbruck»",
+            "in der «Hauptstr. 12», bitte",
+            "«Keizersgracht 123, 1015 CJ Amsterdam»",
+            "«Storgatan 12, 111 23 Stockholm»",
+            "«Alte Poststraße 7, 10115 Berlin»",
+        ),
+        no=("Weg 5", "der Weg 5 ist", "Parkplatz 12", "auf dem Weg 2 Stunden"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b(?:Am|An der|An den|Im|In der|In den|Auf der|Auf dem|Zum|Zur|Unter den|Hinter dem|Vor dem|Beim|Bei der"
+        r"|Op de|Aan de) [A-Z][a-z-]{2,30}(?: [A-Z][a-z-]{2,30})? \d{1,4} ?[a-z]?\b",
+        Strength.SHAPE,
+        check=_prefixed,
+        yes=("«Unter den Linden 77, 10117 Berlin»", "wohnhaft «Am Markt 5»"),
+        no=("Im Oktober 12 Mal", "Am Montag 5 Uhr"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        rf"\b(?:{US_CODE}|{UK_CODE.replace(' ?', ' ')})\b",
+        Strength.SHAPE,
+        check=_by_code,
+        yes=(
+            "at «3887 Traci Bayside Apt 28B, West Johnville, ND 65005»",
+            "«10 The Cedars, Little Wenlock, Telford TF6 5BB»",
+            "lives in «Springfield, IL 62704»",
+        ),
+        no=("order AB12 3CD",),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b(?:P\.? ?O\.? ?Box|Postfach|Postbus|Apartado(?: de correos)?|Casella postale"
+        r"|Caixa postal) \d[\d ]{0,7}\d\b",
+        Strength.SHAPE,
+        check=lambda context, start, end: (start, end_of_address(context.text, end)),
+        caseless=True,
+        yes=("write to «PO Box 1234, Springfield, IL 62704».", "«Postfach 12 34 56, 10115 Berlin»"),
+        no=("inbox 12",),
+    ),
+)
+CUED: Final = (
+    Cued(
+        PiiType.ADDRESS,
+        Cue.ADDRESS,
+        re.compile(
+            r"(?:[ ,]{0,2}(?:\b(?:is|are|was|now|ist|lautet|est|es|e|should be|changed to|from|to|of|at|in|on"
+            r"|record)\b|[:=-])){0,4}"
+            rf"[ \n]{{1,2}}(?P<value>(?:{_FLAT})?\d{{1,5}}[A-Za-z]?,? [A-Z][A-Za-z'-]{{2,24}}"
+            r"(?: [A-Z][A-Za-z'-]{1,24}){0,3}"
+            r"|[A-Z][A-Za-z'.-]{2,30}(?: [A-Z][A-Za-z'.-]{1,24}){0,3},? \d{1,4}[A-Za-z]?)(?![A-Za-z0-9%\xa4])"
+        ),
+        check=_said,
+        yes=("my address is «42 Wistful Vista, Peoria, IL 61602»", "Adresse: «Sonnenhang 7, 3000 Bern»"),
+        no=("address changed 3 Times", "the address is wrong"),
+    ),
+)

@@ -1,0 +1,104 @@
+"""Dates of birth: a date, in any of the usual forms, that a word for birth announces or follows."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipeline.redact.cues import Cue
+from pipeline.redact.patterns.pattern import Context, Pattern, Strength
+from pipeline.redact.pii import PiiType
+
+_MONTHS: Final = (
+    "jan(?:uary|uar|vier|ner|eiro)?|en(?:ero|e)|gen(?:naio)?|ene|sty(?:cznia|czen)?",
+    "feb(?:ruary|ruar|brero|braio|ruari)?|fev(?:rier|ereiro)?|lut(?:ego|y)?",
+    "mar(?:ch|s|zo|co|z|t|ca|zec)?|maerz|maart|mrt|mrz",
+    "apr(?:il|ile)?|avr(?:il)?|abr(?:il)?|kwi(?:etnia|ecien)?",
+    "may|mai|mayo|mag(?:gio)?|maio|mei|maj(?:a)?",
+    "june?|juin|juni[o]?|giu(?:gno)?|junho|cze(?:rwca|rwiec)?",
+    "july?|juil(?:let)?|jul[io]{1,2}|lug(?:lio)?|julho|lip(?:ca|iec)?",
+    "aug(?:ust|usti|ustus)?|aout|ago(?:sto|s)?|sie(?:rpnia|rpien)?",
+    "sept?(?:ember|embre|iembre)?|set(?:embre|tembre|embro)?|wrz(?:esnia|esien)?",
+    "oct(?:ober|obre|ubre)?|okt(?:ober)?|ott(?:obre)?|out(?:ubro)?|paz(?:dziernika|dziernik)?",
+    "nov(?:ember|embre|iembre|embro)?|lis(?:topada|topad)?",
+    "dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre|embre)?|gru(?:dnia|dzien)?",
+)
+"""English, German, French, Spanish, Italian, Portuguese, Dutch, Polish and Nordic months, without accents."""
+_MONTH: Final = rf"(?:{'|'.join(_MONTHS)})\.?"
+_DAY: Final = r"[0-3]?\d(?:st|nd|rd|th|er|o|a|e)?\.?"
+_OF: Final = r"(?:[ ,/-]{1,2}(?:of |de |del |den |di )?)"
+_YEAR: Final = r"(?:,? ?(?:de |del |of )?|[-/ ])(?:1[89]|20)?\d{2}"
+
+_REACH: Final = 60
+_BEHIND: Final = 24
+_BIRTH_BEHIND: Final = re.compile(
+    r"[ \t]{0,2}[,(]?[ \t]{0,2}(?:is my |as |= ?|ist mein |est ma )?(?:date of birth|birth ?da(?:y|te)"
+    r"|d\.?o\.?b\b|geburtsdatum|geboren)",
+    re.IGNORECASE,
+)
+_NUMBERS: Final = re.compile(r"\d+")
+
+
+def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    text = context.text
+    before, behind = context.before(start), context.behind(end)
+    if (
+        before.isdigit()
+        or behind.isdigit()
+        or before in "-/"
+        or (behind in "-/." and text[end + 1 : end + 2].isdigit())
+    ):
+        return None
+    if not _plausible(text[start:end]):
+        return None
+    if context.after(Cue.BIRTH, start, _REACH) or _BIRTH_BEHIND.match(text, end, end + _BEHIND):
+        return start, end
+    return None
+
+
+def _plausible(value: str) -> bool:
+    """Day and month within a calendar's bounds, where both are numbers."""
+    numbers = [int(number) for number in _NUMBERS.findall(value)]
+    if len(numbers) != 3:
+        return 1 <= min(numbers) <= 31
+    year_first = numbers[0] > 31
+    small = sorted(numbers[1:] if year_first else numbers[:2])
+    return 1 <= small[0] <= 12 and small[1] <= 31
+
+
+PATTERNS: Final = (
+    Pattern(
+        PiiType.DATE_OF_BIRTH,
+        r"\b[0-3]?\d ?[./-] ?[0-3]?\d ?[./-] ?(?:1[89]|20)?\d{2}\b|\b(?:1[89]|20)\d{2}[./-][01]?\d[./-][0-3]?\d\b"
+        r"|\b(?:1[89]|20)\d{2}[01]\d[0-3]\d\b",
+        Strength.CUED,
+        check=_birth,
+        yes=(
+            "born on «4.10.1956», lives",
+            "date of birth: «1956-10-04»",
+            "DOB «10/04/56»",
+            "geb. «04.10.1956»",
+            "My date of birth is wrong in the profile, it should be «7/22/1984».",
+            "«04/10/1956» (date of birth)",
+        ),
+        no=("ordered on 04.10.2023", "born 45.13.1956", "version 1.2.2003"),
+    ),
+    Pattern(
+        PiiType.DATE_OF_BIRTH,
+        rf"\b{_DAY}{_OF}{_MONTH}{_YEAR}\b|\b{_MONTH} [0-3]?\d(?:st|nd|rd|th)?,? ?(?:1[89]|20)\d{{2}}\b"
+        rf"|\b(?:1[89]|20)\d{{2}}[ -]{_MONTH}[ -][0-3]?\d\b",
+        Strength.CUED,
+        check=_birth,
+        caseless=True,
+        yes=(
+            "born «8 Oct 1983» in",
+            "née le «7 octobre 1956»",
+            "geboren am «16. November 1945»",
+            "birth date «November 22, 1977»",
+            "nacido el «3 de mayo de 1990»",
+            "nata il «12 luglio 1980»",
+            "born on the «22nd of November 1977»",
+        ),
+        no=("since 8 Oct 1983 we",),
+    ),
+)

@@ -1,0 +1,110 @@
+"""The end of a postal address: flat, town, postcode, region, country."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipeline.redact.lexicon import words
+
+_US_STATES: Final = (
+    "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK"
+    "|OR|PA|RI"
+    "|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|DC|AS|GU|MP|PR|VI|FM|MH|PW|AA|AE|AP"
+)
+_US_STATE_NAMES: Final = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho"
+    "|Illinois|Indiana"
+    "|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri"
+    "|Montana|Nebraska"
+    "|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania"
+    "|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin"
+    "|Wyoming"
+)
+_OTHER_REGIONS: Final = "AB|BC|MB|NB|NL|NS|NT|NU|ON|PE|QC|SK|YT|NSW|VIC|QLD|SA|WA|TAS|ACT|NT"
+_COUNTRIES: Final = (
+    "USA|U\\.S\\.A\\.|United States(?: of America)?|UK|U\\.K\\.|United Kingdom|Great Britain|England|Scotland|Wales"
+    "|Northern Ireland|Ireland|Canada|Australia|New Zealand|Deutschland|Germany|Osterreich|Austria|Schweiz"
+    "|Suisse|Switzerland"
+    "|France|Belgique|Belgium|Belgie|Luxembourg|Nederland|Netherlands|The Netherlands|Espana|Spain|Italia|Italy"
+    "|Portugal"
+    "|Brasil|Brazil|Mexico|Argentina|Chile|Colombia|Polska|Poland|Sverige|Sweden|Norge|Norway|Danmark|Denmark"
+    "|Suomi|Finland"
+    "|India|Singapore|Turkiye|Turkey"
+)
+US_CODE: Final = rf"(?:{_US_STATES}|{_US_STATE_NAMES}),? \d{{5}}(?:-\d{{4}})?"
+UK_CODE: Final = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]{0,2} ?\d[A-Z]{2})"
+_CANADA_CODE: Final = r"[A-CEGHJ-NPR-TVXY]\d[A-CEGHJ-NPR-TV-Z][ -]?\d[A-CEGHJ-NPR-TV-Z]\d"
+_BEHIND_TOWN: Final = (
+    rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? )?{_CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
+    r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2},? \d{5}-?\d{3}|Co\.? [A-Z][a-z]+,? [A-Z]\d[0-9W] ?[A-Z0-9]{4})"
+)
+_BEFORE_TOWN: Final = r"(?:(?:[A-Z]{1,3}|CEP|C\.?P\.?):?[ -]{1,2})?(?:\d{5}-?\d{3}|\d{4}-\d{3}"
+    r"|\d{2}-\d{3}|\d{3} \d{2}|\d{5}|\d{4}(?: ?[A-Z]{2}\b)?)"
+
+_CAPITAL: Final = r"[A-Z](?:[A-Za-z'-]*[A-Za-z])?(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.|(?<=\bFt)\.)?"
+_LINKING: Final = (
+    "sur|sous|les|le|la|de|du|des|en|aux?|et|d'|l'|am|an der|an dem|an|der|im|in|ob|bei|vor|auf|unter|the|upon"
+    "|on|under|of"
+    "|del|della|di|do|da|dos|das|los|las|el|y|e|aan|den|op|van|het|nad|pod|pri|i|cedex"
+)
+TOWN: Final = rf"{_CAPITAL}(?:[ -]?(?:\b(?:{_LINKING})[ -])?\(?{_CAPITAL}\)?){{0,3}}(?: (?:CEDEX|Cedex)(?: \d\d)?)?"
+_GAP: Final = r"(?: ?[,;] ?\n?[ >]{0,2}|\n[ >]{0,2}| - | )"
+_UNIT_WORDS: Final = (
+    "apartment|appartement|apartamento|appartamento|appt|apto|apt|suite|ste|unit|flat|floor|fl|room|rm|building"
+    "|bldg|lot|box"
+    "|bte|boite|bat|batiment|wohnung|whg|top|stiege|etage|og|eg|piso|puerta|escalera|esc|planta|portal|bajo|atico|local"
+    "|interno|int|scala|piano|andar|bloco|bl|casa|sala|dto|esq|fte|frente|bus|huis|lgh|leil|m|no|nr|n|pmb|unidad"
+    "|dpto|depto"
+)
+_UNIT: Final = re.compile(
+    rf"(?: ?,? ?\n? ?(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
+    r"|\d{1,2}(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?)){1,3}",
+    re.IGNORECASE,
+)
+_DIRECTION: Final = re.compile(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
+_TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{TOWN}{_GAP}){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
+_CODE_THEN_TOWN: Final = re.compile(
+    rf"(?:{_GAP}{TOWN})?{_GAP}{_BEFORE_TOWN},? {TOWN}(?:,? ?\([A-Z][A-Za-z ]{{1,24}}\)|,? ?[A-Z]{{2}}\b)?"
+)
+_CODE_ONLY: Final = re.compile(
+    rf"{_GAP}(?:{UK_CODE}|{_CANADA_CODE}|{US_CODE}|\d{{5}}-\d{{3}}|\d{{4}} [A-Z]{{2}})(?![A-Za-z0-9])"
+)
+_TOWN_ONLY: Final = re.compile(rf"(?:,|\n| - |, ?\n| in| a| en) ?({_CAPITAL}(?:[ -]{_CAPITAL}){{0,2}})")
+_COUNTRY: Final = re.compile(rf"{_GAP}\(?(?:{_COUNTRIES})\b\)?")
+_CITIES: Final = frozenset(city.replace("_", " ") for city in words("cities"))
+
+
+def end_of_address(text: str, end: int) -> int:
+    """Where an address ends whose street and house number ended at `end`; `end` itself when nothing follows."""
+    if match := _DIRECTION.match(text, end):
+        end = match.end()
+    if match := _UNIT.match(text, end):
+        end = match.end()
+    for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY):
+        if match := rule.match(text, end):
+            end = match.end()
+            break
+    else:
+        if (match := _TOWN_ONLY.match(text, end)) and (size := _city(match[1])):
+            end = match.start(1) + size
+    if match := _COUNTRY.match(text, end):
+        end = match.end()
+    while text[end - 1] in " ,.;\n":
+        end -= 1
+    return end
+
+
+def has_code(text: str, end: int) -> bool:
+    """True when a postcode, with or without a town, follows."""
+    return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
+
+
+def _city(words_: str) -> int:
+    """How many characters of the words are a large city's name; 0 when none are."""
+    parts = words_.split(" ")
+    for count in range(len(parts), 0, -1):
+        name = " ".join(parts[:count])
+        if name in _CITIES or name.title() in _CITIES:
+            return len(name)
+    return 0
