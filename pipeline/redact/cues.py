@@ -385,7 +385,8 @@ WORDS: Final[dict[Cue, tuple[str, ...]]] = {
 EXPRESSIONS: Final[dict[Cue, str]] = {
     **{cue: rf"\b(?:{'|'.join(words)})\b" for cue, words in WORDS.items() if words},
     Cue.KEY: r"(?:\b|_|-)(?:api[ _-]?keys?|apikey|secrets?(?:[ _-]key)?|(?:access[ _-]|auth[ _-])?tokens?"
-    r"|keys?(?:[ _-]id)?|bearer|basic|schlussel|cle|cles|clave|chiave|chave|sleutel|klucz|credentials?|jeton|zugangsdaten)\b",
+    r"|keys?(?:[ _-]id)?|bearer|basic|schlussel|cle|cles|clave|chiave|chave|sleutel|klucz|credentials?"
+    r"|jeton|zugangsdaten)\b",
     Cue.PASSWORD: r"(?:\b|_)(?:pass ?word|passwd|pwd|pass(?:phrase|code)|passwort|kennwort|mot de passe|contrasena"
     r"|senha|wachtwoord|haslo|losenord|pin)\b",
 }

@@ -14,8 +14,10 @@ from pipeline.redact.pii import PiiType
 _LEFT: Final = 80
 """How far left of a street's type its house number may stand."""
 _HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?"
-_FLAT: Final = r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite"
-    r"|SUITE|Room|Studio|No\.?) #?[A-Za-z0-9]{1,6},? ?\n?)"
+_FLAT: Final = (
+    r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite|SUITE|Room|Studio|No\.?)"
+    r" #?[A-Za-z0-9]{1,6},? ?\n?)"
+)
 _BEFORE_TYPE: Final = re.compile(
     rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_FLAT}?{_HOUSE},? (?:(?:[NSEW]|NE|NW|SE|SW)\.? )?"
     r"(?:(?:[A-Z][A-Za-z'.-]*|\d{1,3}(?:st|nd|rd|th|ST|ND|RD|TH)|of|the|la|de|del|van|el|los|las) ){0,4})\Z"

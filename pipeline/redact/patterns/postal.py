@@ -39,8 +39,10 @@ _BEHIND_TOWN: Final = (
     rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? )?{_CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
     r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2},? \d{5}-?\d{3}|Co\.? [A-Z][a-z]+,? [A-Z]\d[0-9W] ?[A-Z0-9]{4})"
 )
-_BEFORE_TOWN: Final = r"(?:(?:[A-Z]{1,3}|CEP|C\.?P\.?):?[ -]{1,2})?(?:\d{5}-?\d{3}|\d{4}-\d{3}"
-    r"|\d{2}-\d{3}|\d{3} \d{2}|\d{5}|\d{4}(?: ?[A-Z]{2}\b)?)"
+_BEFORE_TOWN: Final = (
+    r"(?:(?:[A-Z]{1,3}|CEP|C\.?P\.?):?[ -]{1,2})?"
+    r"(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}|\d{4}(?: ?[A-Z]{2}\b)?)"
+)
 
 _CAPITAL: Final = r"[A-Z](?:[A-Za-z'-]*[A-Za-z])?(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.|(?<=\bFt)\.)?"
 _LINKING: Final = (
