@@ -57,7 +57,14 @@ class KafkaSettings(_Section):
     options: dict[str, str] = Field(default_factory=dict)
 
     def client(self) -> dict[str, str]:
-        """The librdkafka settings that every client of this cluster shares. Holds the password: never log it."""
+        """The librdkafka settings that every client of this cluster shares. Holds the password: never log it.
+
+        Raises UsageError when no cluster is named.
+        """
+        if not self.bootstrap_servers:
+            raise UsageError(
+                "no Kafka: start the embedded one (pipeline dev up) or set PIPELINE_KAFKA__BOOTSTRAP_SERVERS"
+            )
         found = {"bootstrap.servers": self.bootstrap_servers, "security.protocol": self.security_protocol}
         if self.sasl_mechanism:
             found["sasl.mechanism"] = self.sasl_mechanism

@@ -2,7 +2,16 @@
 
 from pipeline.catalogue.entries import Catalogue, Checks, Enrichment, SchemaVersion
 from pipeline.catalogue.loading import load
-from pipeline.catalogue.specs import EnrichmentSpec, Format, LabelSpec, TierSpec, TopicSpec, ValueSpec
+from pipeline.catalogue.specs import (
+    EnrichmentSpec,
+    Format,
+    LabelSpec,
+    TierSpec,
+    TopicSpec,
+    ValueSpec,
+    group_of,
+    replay_id_of,
+)
 
 __all__ = [
     "Catalogue",
@@ -15,5 +24,7 @@ __all__ = [
     "TierSpec",
     "TopicSpec",
     "ValueSpec",
+    "group_of",
     "load",
+    "replay_id_of",
 ]

@@ -26,6 +26,11 @@ def group_of(enrichment: str) -> str:
     return f"enrichment-{enrichment}"
 
 
+def replay_id_of(topic: str) -> str:
+    """The transactional id under which dead letters of a dead-letter topic are sent again."""
+    return f"dead-letter-replay-{topic}"
+
+
 class ValueSpec(_Data):
     """What a topic's values are."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
+from pipeline.catalogue import replay_id_of
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, sealed_to
 from pipeline.deadletters.pace import Pace
 from pipeline.deadletters.reading import STATUS_TOPIC, DeadLetter, DeadLetterTopics
@@ -80,7 +81,7 @@ class Replayer:
         producer = Producer(
             {
                 **self._topics.client,
-                "transactional.id": f"dead-letter-replay-{self._topic}",
+                "transactional.id": replay_id_of(self._topic),
                 "message.max.bytes": "16777216",
             }
         )

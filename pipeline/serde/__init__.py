@@ -1,6 +1,17 @@
 """Kafka's values: Avro in the Confluent wire format, or JSON; schemas known to a registry."""
 
-from pipeline.serde.codec import AvroCodec, Decoded, Decoder, JsonCodec, ValueCodec, to_json
+from pipeline.serde.codec import AvroCodec, AvroDecoder, Decoded, Decoder, JsonCodec, ValueCodec, to_json
 from pipeline.serde.registry import Registry
+from pipeline.serde.topics import TopicCodecs
 
-__all__ = ["AvroCodec", "Decoded", "Decoder", "JsonCodec", "Registry", "ValueCodec", "to_json"]
+__all__ = [
+    "AvroCodec",
+    "AvroDecoder",
+    "Decoded",
+    "Decoder",
+    "JsonCodec",
+    "Registry",
+    "TopicCodecs",
+    "ValueCodec",
+    "to_json",
+]

@@ -46,29 +46,19 @@ class ValueCodec(Decoder, Protocol):
         """Raises EncodeError that names what does not fit, not the value."""
 
 
-class AvroCodec:
-    """Avro values of one topic. Writes with `schema` under its id; reads whatever compatible schema wrote them."""
+class AvroDecoder:
+    """Avro values of one topic, read as `schema` whatever compatible schema wrote them.
 
-    def __init__(self, registry: Registry, schema: contract.Schema, schema_id: int) -> None:
+    `bounded`: values outside the schema's bounds are refused, as input is; outputs may hold longer, restored texts.
+    """
+
+    def __init__(self, registry: Registry, schema: contract.Schema, *, bounded: bool = True) -> None:
         self._registry = registry
-        self._bounds = contract.Bounds(schema)
-        self._typed = contract.record_model(schema, bounded=False)
+        self._bounds = contract.Bounds(schema) if bounded else None
         self._schema = dict(parsed(schema))
-        self._head = _HEAD.pack(0, schema_id)
-
-    def encode(self, record: Mapping[str, object]) -> bytes:
-        """Wire-format bytes, defaults filled in. Raises EncodeError that names the field; the value is not in it."""
-        _typed(self._typed, record)
-        out = io.BytesIO()
-        out.write(self._head)
-        try:
-            schemaless_writer(out, self._schema, dict(record), strict_allow_default=True)
-        except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
-            raise EncodeError(f"{self._typed.__name__} cannot be written as Avro ({type(error).__name__})") from None
-        return out.getvalue()
 
     async def decode(self, data: bytes) -> Decoded:
-        """The record as this topic's schema reads it, its bounds checked."""
+        """The record as this topic's schema reads it."""
         if len(data) < _HEAD.size or data[0] != 0:
             raise DecodeError("not Avro in the Confluent wire format (no magic byte)")
         schema_id = _HEAD.unpack_from(data)[1]
@@ -83,15 +73,36 @@ class AvroCodec:
             raise DecodeError(f"Avro body goes on after the record of schema id {schema_id}")
         if not isinstance(record, dict):
             raise ContractError("the value is no record")
-        self._bounds.check(record)
+        if self._bounds is not None:
+            self._bounds.check(record)
         return Decoded(record, schema_id)
 
 
-class JsonCodec:
-    """JSON values of one topic, checked against the same schema, defaults filled in."""
+class AvroCodec(AvroDecoder):
+    """Avro values of one topic, both ways. Writes with `schema` under its id."""
 
-    def __init__(self, schema: contract.Schema) -> None:
-        self._model = contract.record_model(schema)
+    def __init__(self, registry: Registry, schema: contract.Schema, schema_id: int) -> None:
+        super().__init__(registry, schema)
+        self._typed = contract.record_model(schema, bounded=False)
+        self._head = _HEAD.pack(0, schema_id)
+
+    def encode(self, record: Mapping[str, object]) -> bytes:
+        """Wire-format bytes, defaults filled in. Raises EncodeError that names the field; the value is not in it."""
+        _typed(self._typed, record)
+        out = io.BytesIO()
+        out.write(self._head)
+        try:
+            schemaless_writer(out, self._schema, dict(record), strict_allow_default=True)
+        except (ValueError, TypeError, OverflowError, AttributeError, KeyError) as error:
+            raise EncodeError(f"{self._typed.__name__} cannot be written as Avro ({type(error).__name__})") from None
+        return out.getvalue()
+
+
+class JsonCodec:
+    """JSON values of one topic, checked against the same schema, defaults filled in; `bounded` as for Avro."""
+
+    def __init__(self, schema: contract.Schema, *, bounded: bool = True) -> None:
+        self._model = contract.record_model(schema, bounded=bounded)
         self._typed = contract.record_model(schema, bounded=False)
 
     def encode(self, record: Mapping[str, object]) -> bytes:

@@ -116,11 +116,16 @@ class Registry:
 
     def id_of(self, subject: str, schema: Avro) -> int:
         """The id under which this very schema stands in `subject`. Raises UsageError when it is not registered."""
-        found = self._call(lambda: self._client.lookup_schema(subject, _sent(schema)))
-        if found is None or found.schema_id is None:
+        found = self.find(subject, schema)
+        if found is None:
             raise UsageError(f"schema {subject} is not registered: run pipeline schemas register")
-        self._known[found.schema_id] = parsed(schema)
-        return found.schema_id
+        self._known[found] = parsed(schema)
+        return found
+
+    def find(self, subject: str, schema: Avro) -> int | None:
+        """The id under which this very schema stands in `subject`; None when it is not registered."""
+        found = self._call(lambda: self._client.lookup_schema(subject, _sent(schema)))
+        return None if found is None else found.schema_id
 
     def versions(self, subject: str) -> list[int]:
         """The versions of a subject; empty when the registry does not know it."""

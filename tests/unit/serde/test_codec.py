@@ -66,7 +66,7 @@ RECORDS = st.fixed_dictionaries(
         "yes": st.booleans(),
         "raw": st.binary(max_size=8),
         "day": st.dates(),
-        "at": st.integers(0, 2**45).map(lambda ms: datetime.fromtimestamp(ms // 1000, UTC) + timedelta(milliseconds=ms % 1000)),
+        "at": st.integers(0, 2**45).map(lambda ms: datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)),
         "cost": st.decimals(-(10**9), 10**9, places=10),
         "kind": st.sampled_from("AB"),
         "maybe": st.none() | TEXT,
