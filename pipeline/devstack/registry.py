@@ -36,6 +36,7 @@ class Registry(Server):
             "-Dquarkus.management.host=127.0.0.1",
             f"-Dquarkus.management.port={self._management_port}",
             "-Dquarkus.log.level=WARN",
+            "-Dquarkus.banner.enabled=false",
             f"-Dapicurio.datasource.url={database}",
             "-Dapicurio.rules.global.compatibility=BACKWARD_TRANSITIVE",
             "-jar",

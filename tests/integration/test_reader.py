@@ -122,6 +122,8 @@ def _transactional(client: Client, name: str) -> Producer:
 def _transact(producer: Producer, topic: str, value: bytes, *, commit: bool) -> None:
     producer.begin_transaction()
     producer.produce(topic, value, partition=0)
+    # Or an abort would find nothing on the broker.
+    producer.flush()
     if commit:
         producer.commit_transaction()
     else:
