@@ -35,13 +35,14 @@ def open_account(name: str, settings: ProviderSettings) -> Account:
     return Account(
         provider,
         settings.wire,
-        settings.requests_per_minute,
-        settings.tokens_per_minute,
-        settings.input_tokens_per_minute,
-        settings.output_tokens_per_minute,
-        settings.max_concurrency,
-        settings.timeout.total_seconds(),
-        settings.simulated,
+        requests_per_minute=settings.requests_per_minute,
+        tokens_per_minute=settings.tokens_per_minute,
+        input_tokens_per_minute=settings.input_tokens_per_minute,
+        output_tokens_per_minute=settings.output_tokens_per_minute,
+        charges_max_tokens=settings.wire == "openai",
+        max_concurrency=settings.max_concurrency,
+        timeout_s=settings.timeout.total_seconds(),
+        simulated=settings.simulated,
         priced=settings.simulated or not settings.base_url,
     )
 

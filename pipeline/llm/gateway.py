@@ -19,6 +19,7 @@ from pipeline.llm.accounts import open_accounts
 from pipeline.llm.answers import correction, decode
 from pipeline.llm.asking import Asking
 from pipeline.llm.breaker import BreakerState
+from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
 from pipeline.llm.observer import CallDetails, Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.prices import Prices
@@ -30,7 +31,7 @@ from pipeline.llm.retry import REMEDIES, Remedy, backoff_s
 from pipeline.llm.route import Pass, Route
 from pipeline.llm.routes import Routes
 from pipeline.llm.routing import Rung
-from pipeline.llm.status import GatewayStatus
+from pipeline.llm.status import GatewayStatus, Sharing
 from pipeline.settings import ProviderSettings
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,11 @@ class Gateway:
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw: random.Random | None = None,
+        fleet: Fleet | None = None,
         user_salt: bytes | None = None,
     ) -> None:
-        """`accounts` by the names that tiers use. `user_salt` keys the hashes of tenants; random when not given."""
+        """`accounts` by the names that tiers use; `fleet` when other workers use them too. `user_salt` keys the hashes
+        of tenants; random when not given."""
         self._accounts = dict(accounts)
         self._policy = policy or GatewayPolicy()
         self._observer = observer or Unobserved()
@@ -65,7 +68,8 @@ class Gateway:
         self._draw = draw or random.Random()
         self._salt = user_salt or secrets.token_bytes(16)
         self._user_hashes: dict[str, str] = {}
-        self._routes = Routes(self._accounts, self._policy, self._observer, clock)
+        self._routes = Routes(self._accounts, self._policy, self._observer, clock, FIRST_SHARE if fleet else 1.0)
+        self._keeper = ShareKeeper(fleet, self._routes) if fleet else None
         self._prices = {name: Prices(account.wire) for name, account in accounts.items()}
 
     @classmethod
@@ -85,6 +89,8 @@ class Gateway:
         Raises RefusalError, AnswerError, ProvidersOutError or CallError, each with its `attempts`; UsageError when a
         tier names a provider that the settings do not have.
         """
+        if self._keeper is not None:
+            self._keeper.start()
         asking = Asking(question, self._clock())
         try:
             return await self._climb(asking)
@@ -99,7 +105,7 @@ class Gateway:
 
     def status(self) -> GatewayStatus:
         """Figures of every route used so far."""
-        return self._routes.status()
+        return GatewayStatus(self._routes.status(), self._keeper.sharing if self._keeper else Sharing.ALONE)
 
     async def check(self, provider: str, timeout_s: float = 5.0) -> Reachability:
         """Whether the account named `provider` can be reached with its key; costs no tokens."""
@@ -112,6 +118,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Ends all connections."""
+        if self._keeper is not None:
+            await self._keeper.close()
         for account in self._accounts.values():
             await account.provider.close()
 

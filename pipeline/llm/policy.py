@@ -15,8 +15,8 @@ class GatewayPolicy:
 
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    burst_s: float = 10.0
-    """How much unused quota is kept, in seconds of its rate."""
+    burst_s: float = 1.0
+    """How much unused quota may be used at once, in seconds of its rate."""
     corrections: int = 2
     """How often one tier is told what was wrong with its answer."""
     truncation_room: float = 2.0

@@ -36,9 +36,15 @@ class FairQueue:
         self._virtual = 0.0
         self._finished: dict[str, float] = {}
         self._arrivals = 0
+        self._input_tokens = self._output_tokens = 0
 
     def __len__(self) -> int:
         return len(self._heap)
+
+    @property
+    def cost(self) -> Cost:
+        """What all that wait would take together."""
+        return Cost(self._input_tokens, self._output_tokens)
 
     def push(self, lane: Lane, tenant: str, cost: Cost, admitted: asyncio.Future[bool]) -> None:
         """Puts a call where its tenant's share lets it be."""
@@ -47,17 +53,19 @@ class FairQueue:
         finish = start + size / self._weights.get(tenant, 1.0)
         self._finished[tenant] = finish
         self._arrivals += 1
+        self._input_tokens += cost.input_tokens
+        self._output_tokens += cost.output_tokens
         heapq.heappush(self._heap, Waiting(_RANK[lane], finish, self._arrivals, cost, admitted))
 
     def head(self) -> Waiting | None:
         """The call that goes next, or None. Calls that were cancelled while they waited are dropped."""
         while self._heap and self._heap[0].admitted.done():
-            heapq.heappop(self._heap)
+            self._take()
         return self._heap[0] if self._heap else None
 
     def pop(self) -> None:
         """The head has gone."""
-        gone = heapq.heappop(self._heap)
+        gone = self._take()
         self._virtual = max(self._virtual, gone.finish)
         if not self._heap:
             # Nobody waits: no tenant has a past to make up for.
@@ -70,4 +78,11 @@ class FairQueue:
         self._heap.clear()
         self._finished.clear()
         self._virtual = 0.0
+        self._input_tokens = self._output_tokens = 0
         return left
+
+    def _take(self) -> Waiting:
+        gone = heapq.heappop(self._heap)
+        self._input_tokens -= gone.cost.input_tokens
+        self._output_tokens -= gone.cost.output_tokens
+        return gone

@@ -19,6 +19,8 @@ PROBE_PATIENCE = 4.0
 """A probe may take this many times the usual latency; a provider that hangs must not hide that it is back."""
 MIN_PROBE_TIMEOUT_S = 2.0
 RECOVERY_TICK_S = 0.1
+TIMER_S = 0.001
+"""No timer is set for less: several who wait go at once instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,18 @@ class Route:
 
     def expected(self, input_tokens: int, max_tokens: int) -> Cost:
         """What a call will probably take: its prompt, and an output that 19 of 20 answers stay below."""
-        output = max_tokens if self._expected_output is None else min(max_tokens, self._expected_output)
-        return Cost(input_tokens, round(output))
+        if self.account.charges_max_tokens or self._expected_output is None:
+            return Cost(input_tokens, max_tokens)
+        return Cost(input_tokens, round(min(max_tokens, self._expected_output)))
+
+    def demand(self) -> float:
+        """What this worker could use of the whole quota soon, as a share."""
+        return self.quota.demand(self._clock(), self._queue.cost, len(self._queue))
+
+    def set_share(self, share: float) -> None:
+        """This worker's part of the whole quota, from 0 to 1."""
+        self.quota.set_share(share)
+        self._retime()
 
     async def enter(self, cost: Cost, lane: Lane, tenant: str) -> Pass | None:
         """Waits for quota and a place. None when the breaker opened meanwhile: ask elsewhere."""
@@ -192,13 +204,21 @@ class Route:
             # Should those woken have gone elsewhere or been cancelled, the rest are not forgotten.
             self._wake_at(now + RECOVERY_TICK_S)
 
+    def _retime(self) -> None:
+        """The rate has changed: whoever waits may go earlier, or later, than the timer says."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._admit()
+
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
             if self._timer_at <= when and not self._timer.cancelled():
                 return
             self._timer.cancel()
         self._timer_at = when
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, when - self._clock()), self._on_timer)
+        delay_s = max(TIMER_S, when - self._clock())
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +15,7 @@ from pipeline.llm.queue import FairQueue
 from pipeline.llm.quota import Quota, QuotaPolicy
 from pipeline.llm.retry import RetryBudget
 from pipeline.llm.route import Route
-from pipeline.llm.status import GatewayStatus, RouteStatus
+from pipeline.llm.status import RouteStatus
 
 
 class Routes:
@@ -27,7 +27,9 @@ class Routes:
         policy: GatewayPolicy,
         observer: Observer,
         clock: Callable[[], float],
+        first_share: float = 1.0,
     ) -> None:
+        self._first_share = first_share
         self._accounts = accounts
         self._policy = policy
         self._observer = observer
@@ -53,6 +55,9 @@ class Routes:
             self._counts[key] = _Counts()
         return route
 
+    def __iter__(self) -> Iterator[Route]:
+        return iter(list(self._routes.values()))
+
     def count(self, attempt: Attempt) -> None:
         """A call ended."""
         counts = self._counts[attempt.provider, attempt.model]
@@ -63,29 +68,27 @@ class Routes:
         counts.output_tokens += attempt.output_tokens
         counts.cost_usd += attempt.cost_usd
 
-    def status(self) -> GatewayStatus:
-        """Figures of every route used so far."""
+    def status(self) -> tuple[RouteStatus, ...]:
+        """Figures of every route used so far, in order of provider and model."""
         now = self._clock()
-        return GatewayStatus(
-            tuple(
-                RouteStatus(
-                    provider=route.provider,
-                    model=route.model,
-                    breaker=route.breaker.state,
-                    breaker_opened=route.breaker.opened,
-                    quota_used=route.quota.used_share(now),
-                    calls=counts.calls,
-                    throttled=counts.throttled,
-                    failed=counts.failed,
-                    input_tokens=counts.input_tokens,
-                    output_tokens=counts.output_tokens,
-                    cost_usd=counts.cost_usd,
-                    running=route.running,
-                    waiting=route.waiting + route.parked,
-                )
-                for key, route in sorted(self._routes.items())
-                for counts in (self._counts[key],)
+        return tuple(
+            RouteStatus(
+                provider=route.provider,
+                model=route.model,
+                breaker=route.breaker.state,
+                breaker_opened=route.breaker.opened,
+                quota_used=route.quota.used_share(now),
+                calls=counts.calls,
+                throttled=counts.throttled,
+                failed=counts.failed,
+                input_tokens=counts.input_tokens,
+                output_tokens=counts.output_tokens,
+                cost_usd=counts.cost_usd,
+                running=route.running,
+                waiting=route.waiting + route.parked,
             )
+            for key, route in sorted(self._routes.items())
+            for counts in (self._counts[key],)
         )
 
     def _open(self, tier: Tier) -> Route:
@@ -95,13 +98,14 @@ class Routes:
             account.tokens_per_minute,
             account.input_tokens_per_minute,
             account.output_tokens_per_minute,
+            account.charges_max_tokens,
             self._policy.burst_s,
         )
         return Route(
             tier.provider,
             tier.model,
             account,
-            Quota(quota, self._clock()),
+            Quota(quota, self._clock(), self._first_share),
             self._policy.breaker,
             RetryBudget(self._policy.retry),
             FairQueue(self._policy.tenant_weights),

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from pipeline.llm.breaker import BreakerState
+
+
+class Sharing(StrEnum):
+    """Whether quotas are shared with other workers."""
+
+    ALONE = "alone"
+    SHARED = "shared"
+    AWAY = "away"
+    """The store is away: this worker keeps its last share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +44,4 @@ class GatewayStatus:
     """All routes that were asked so far, in order of provider and model."""
 
     routes: tuple[RouteStatus, ...]
+    sharing: Sharing = Sharing.ALONE

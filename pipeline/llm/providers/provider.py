@@ -134,6 +134,8 @@ class Account:
     tokens_per_minute: int = 0
     input_tokens_per_minute: int = 0
     output_tokens_per_minute: int = 0
+    charges_max_tokens: bool = False
+    """True when the token quota counts the whole of `max_tokens` as soon as a request comes."""
     max_concurrency: int = 1000
     timeout_s: float = 60.0
     simulated: bool = False
