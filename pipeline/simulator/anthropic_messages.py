@@ -64,27 +64,26 @@ class AnthropicMessages:
             raise _invalid("messages: Field required")
         if data.get("stream"):
             raise _invalid("stream: the simulator does not stream")
-        system, cached_system = _content(data.get("system") or "", "system")
-        prefix = len(system) if cached_system else 0
-        characters, user, seen, prefix_seen = len(system), list[str](), [system], 1
+        blocks = _blocks(data.get("system") or "", "system")
+        system = "".join(text for text, _ in blocks)
+        user = []
         for at, message in enumerate(messages):
             if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
                 raise _invalid(f"messages.{at}.role: Input should be 'user' or 'assistant'")
-            text, cached = _content(message.get("content"), f"messages.{at}.content")
-            characters += len(text)
-            seen.append(text)
-            if cached:
-                prefix, prefix_seen = characters, len(seen)
+            found = _blocks(message.get("content"), f"messages.{at}.content")
+            blocks += found
             if message["role"] == "user":
-                user.append(text)
+                user.append("".join(text for text, _ in found))
         schema = _schema(data.get("output_config"))
+        cached = max((at for at, (_, marked) in enumerate(blocks, 1) if marked), default=0)
+        prefix = [text for text, _ in blocks[:cached]]
         return Ask(
             model=model,
             system=system,
             messages=tuple(user),
-            characters=characters + len(schema),
-            prefix=prefix + len(schema) if prefix else 0,
-            prefix_key=hash((*seen[:prefix_seen], schema)),
+            characters=sum(len(text) for text, _ in blocks) + len(schema),
+            prefix=sum(map(len, prefix)) + len(schema) if cached else 0,
+            prefix_key=hash((*prefix, schema)),
             max_tokens=max_tokens,
             schema=schema,
         )
@@ -219,15 +218,17 @@ def _json(body: bytes) -> Mapping[str, object]:
     return data
 
 
-def _content(content: object, where: str) -> tuple[str, bool]:
-    """The text of a message, and whether it asks for a prompt cache."""
+def _blocks(content: object, where: str) -> list[tuple[str, bool]]:
+    """The texts of a message, each with whether the prompt cache is asked to hold everything up to it."""
     if isinstance(content, str):
-        return content, False
+        return [(content, False)]
     if not isinstance(content, list):
         raise _invalid(f"{where}: Input should be a valid string or list")
-    blocks = [block for block in content if isinstance(block, dict) and block.get("type") == "text"]
-    text = "".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
-    return text, any(block.get("cache_control") for block in blocks)
+    return [
+        (text, bool(block.get("cache_control")))
+        for block in content
+        if isinstance(block, dict) and isinstance(text := block.get("text"), str)
+    ]
 
 
 def _schema(config: object) -> bytes:

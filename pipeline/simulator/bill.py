@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 
 from pipeline.simulator.exchange import Usage
 from pipeline.simulator.profile import WireName
 
 _EVEN_UP_TO = 100_000
-"""Input tokens of a request up to which no price list has steps: the price of a sum is the sum of the prices."""
+"""Input tokens of a request up to which every token has the same price; above, some models' prices have steps."""
+_UNIT = 1000
 
 
 @dataclass(slots=True)
@@ -37,18 +39,17 @@ class Line:
 
     def cost(self, wire: WireName, model: str) -> Decimal | None:
         """US dollars, exact; None for a model without a price."""
-        even = Usage(
-            self.input_tokens - sum(usage.input for usage in self._large),
-            self.output_tokens - sum(usage.output for usage in self._large),
-            self.cache_read_tokens - sum(usage.cache_read for usage in self._large),
-            self.cache_write_tokens - sum(usage.cache_write for usage in self._large),
-        )
-        total = Decimal(0)
-        for usage, calls in ((even, self.requests - len(self._large)), *((usage, 1) for usage in self._large)):
-            price = _price(wire, model, usage, calls)
-            if price is None:
-                return None
-            total += price
+        prices = _unit_prices(wire, model)
+        if prices is None:
+            return None
+        large = self._large
+        read = self.cache_read_tokens - sum(usage.cache_read for usage in large)
+        written = self.cache_write_tokens - sum(usage.cache_write for usage in large)
+        fresh = self.input_tokens - sum(usage.input for usage in large) - read - written
+        output = self.output_tokens - sum(usage.output for usage in large)
+        total = sum((_price(wire, model, usage) or Decimal(0) for usage in large), Decimal(0))
+        for count, price in zip((fresh, read, written, output), prices, strict=True):
+            total += count * price / _UNIT
         return total
 
 
@@ -102,9 +103,17 @@ def _shown(cost: Decimal | None) -> str | None:
     return None if cost is None else f"{cost.normalize():f}"
 
 
-def _price(wire: WireName, model: str, usage: Usage, calls: int) -> Decimal | None:
-    if not calls:
-        return Decimal(0)
+@lru_cache(maxsize=256)
+def _unit_prices(wire: WireName, model: str) -> tuple[Decimal, Decimal, Decimal, Decimal] | None:
+    """The prices of `_UNIT` tokens of fresh input, input read from the cache, input written to it, and output."""
+    units = (Usage(_UNIT, 0), Usage(_UNIT, 0, cache_read=_UNIT), Usage(_UNIT, 0, cache_write=_UNIT), Usage(0, _UNIT))
+    fresh, read, written, output = (_price(wire, model, usage) for usage in units)
+    if fresh is None or read is None or written is None or output is None:
+        return None
+    return fresh, read, written, output
+
+
+def _price(wire: WireName, model: str, usage: Usage) -> Decimal | None:
     # The price list takes a moment to load and is not needed before somebody asks for a bill.
     from genai_prices import Usage as Priced
     from genai_prices import calc_price

@@ -115,6 +115,10 @@ class Anthropic:
         return [model.id async for model in self.client.models.list()]
 
 
+def _part(text: str) -> Any:
+    return {"type": "text", "text": text}
+
+
 async def _maybe(value: Any) -> Any:
     return await value if isinstance(value, Awaitable) else value
 
@@ -368,15 +372,16 @@ async def test_anthropics_quotas_are_told_in_every_response_and_enforced(server:
     assert raised.value.response.headers["x-should-retry"] == "true"
 
 
-async def test_anthropics_prompt_cache_is_written_and_read_when_asked_for(server: Server) -> None:
+@pytest.mark.parametrize("within", ["system", "messages"])
+async def test_anthropics_prompt_cache_is_written_and_read_when_asked_for(server: Server, within: str) -> None:
     client = Anthropic(server).client
-    system: Any = [{"type": "text", "text": "word " * 2000, "cache_control": {"type": "ephemeral"}}]
+    long: Any = {"type": "text", "text": "word " * 2000, "cache_control": {"type": "ephemeral"}}
     usages = []
     for text in ("first", "second"):
         said = await client.messages.create(
             model="claude-haiku-4-5",
-            system=system,
-            messages=[{"role": "user", "content": text}],
+            system="Sort tickets." if within == "messages" else [long],
+            messages=[{"role": "user", "content": [*([long] if within == "messages" else []), _part(text)]}],
             max_tokens=100,
             output_config={"format": {"type": "json_schema", "schema": _SCHEMA}},
         )

@@ -47,6 +47,15 @@ def test_a_sum_of_answers_costs_the_sum_of_their_prices(calls: list[Usage], mode
     assert line.cost(wire, name) == alone
 
 
+def test_steps_in_a_price_list_count_by_request_and_not_by_sum() -> None:
+    line = Line()
+    for _ in range(300):
+        line.add(Usage(1000, 100))
+    assert line.cost("anthropic", "claude-sonnet-4-5") == Decimal("1.35"), "300,000 tokens at 3, 30,000 at 15 dollars"
+    line.add(Usage(300_000, 0))
+    assert line.cost("anthropic", "claude-sonnet-4-5") == Decimal("3.15"), "one request over 200,000 costs 6"
+
+
 def test_the_statement_tells_delivered_from_undelivered_and_has_money_as_text() -> None:
     bill = Bill()
     bill.add("openai", "gpt-5-mini", Usage(1_000_000, 0), delivered=True)

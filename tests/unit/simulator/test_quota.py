@@ -42,7 +42,7 @@ def test_who_waits_as_long_as_told_is_let_in(steps: list[tuple[float, int, int]]
     limits, quota, now = Limits(requests=rpm, tokens=tpm), Quota(), 0.0
     for pause, prompt, most in steps:
         now += pause
-        for _ in range(3):  # one quota after the other may ask for a wait
+        for _ in range(6):  # one quota after the other may ask for a wait, and a refusal for tokens costs a request
             answer = quota.admit(now, limits, prompt, most)
             if isinstance(answer, Admitted):
                 break
