@@ -8,14 +8,14 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from pipeline.catalogue import Catalogue, Enrichment, Format, TopicSpec
+from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.deadletters.guard import Guard, GuardPolicy
 from pipeline.errors import UsageError
 from pipeline.llm import Gateway
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
-from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec
+from pipeline.serde import TopicCodecs
 from pipeline.settings import CACHE_FOLDER, Settings
 from pipeline.stream.engine import Engine, EnginePolicy
 from pipeline.stream.slots import WorkerSlot
@@ -42,38 +42,35 @@ class Worker:
 
         Raises UsageError for missing settings, UnavailableError when the registry cannot be reached.
         """
-        if not settings.kafka.bootstrap_servers:
-            raise UsageError(
-                "no Kafka: start the embedded one (pipeline dev up) or set PIPELINE_KAFKA__BOOTSTRAP_SERVERS"
-            )
+        client = {"message.max.bytes": _LARGEST_MESSAGE, **settings.kafka.client()}
         if settings.vault.keys is None:
             raise UsageError("no vault key: set PIPELINE_VAULT__KEYS to <id>:<base64 of 32 random bytes>")
         chosen = [catalogue.enrichment(name) for name in names or sorted(catalogue.enrichments)]
         keyring = Keyring.parse(settings.vault.keys.get_secret_value())
-        registry = Registry(settings.registry)
+        codecs = TopicCodecs(catalogue, settings.registry)
         outcomes = Outcomes()
         gateway = Gateway.open(settings.providers, observer=GatewayNarrator())
         simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
         engines, slots = {}, []
         for enrichment in chosen:
-            decoder = await asyncio.to_thread(codec_of, registry, catalogue, enrichment.input)
-            codecs = Codecs(
+            decoder = await asyncio.to_thread(codecs.codec, enrichment.input.topic)
+            written = Codecs(
                 *[
-                    await asyncio.to_thread(codec_of, registry, catalogue, topic)
+                    await asyncio.to_thread(codecs.codec, topic.topic)
                     for topic in (enrichment.output, enrichment.dead_letters, enrichment.audit, enrichment.usage)
                 ]
             )
             processor = EnrichmentProcessor(
                 enrichment,
                 decoder,
-                OutputWriter(enrichment, codecs, keyring, simulated),
+                OutputWriter(enrichment, written, keyring, simulated),
                 Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction)),
                 gateway,
                 outcomes,
             )
             slot = WorkerSlot.claim(CACHE_FOLDER / "slots", enrichment.group, settings.engine.slot)
             slots.append(slot)
-            engines[enrichment.name] = _engine(settings, enrichment, processor, slot)
+            engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot)
         worker = cls(engines, slots, gateway, outcomes)
         worker._guard(GuardPolicy(settings.guard.share, settings.guard.window), settings.guard.probe_after)
         return worker
@@ -130,13 +127,19 @@ class Worker:
         self._outcomes.listen(listen)
 
 
-def _engine(settings: Settings, enrichment: Enrichment, processor: EnrichmentProcessor, slot: WorkerSlot) -> Engine:
+def _engine(
+    settings: Settings,
+    client: Mapping[str, str],
+    enrichment: Enrichment,
+    processor: EnrichmentProcessor,
+    slot: WorkerSlot,
+) -> Engine:
     return Engine(
         processor,
         topics=[enrichment.input.topic],
         group=enrichment.group,
         transactional_id=slot.transactional_id,
-        client={"message.max.bytes": _LARGEST_MESSAGE, **settings.kafka.client()},
+        client=client,
         observer=EngineNarrator(enrichment.name),
         policy=EnginePolicy(
             concurrency=settings.engine.concurrency,
@@ -146,11 +149,3 @@ def _engine(settings: Settings, enrichment: Enrichment, processor: EnrichmentPro
             group_protocol=settings.kafka.group_protocol,
         ),
     )
-
-
-def codec_of(registry: Registry, catalogue: Catalogue, topic: TopicSpec) -> ValueCodec:
-    """How a topic's values are written. Blocks while it asks the registry for the schema's id."""
-    schema = catalogue.schema_of(topic.topic)
-    if topic.value.format is Format.JSON:
-        return JsonCodec(schema.schema)
-    return AvroCodec(registry, schema.schema, registry.id_of(schema.subject, schema.schema))

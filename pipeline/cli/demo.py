@@ -15,16 +15,19 @@ import click
 import uvloop
 from rich.console import Console
 from rich.live import Live
+from rich.spinner import Spinner
 
 from pipeline import catalogue, settings
 from pipeline.demo import report, view
-from pipeline.demo.preparation import prepare
 from pipeline.demo.session import Plan, Result, Session
 from pipeline.devstack.stack import Stack
 from pipeline.devstack.state import State
 from pipeline.devstack.tether import Tether
 from pipeline.errors import UsageError
+from pipeline.provisioning import create_topics, plan_topics, register_schemas
+from pipeline.serde import Registry
 from pipeline.settings import Origin
+from pipeline.stream.admin import Admin
 
 _LINE_EVERY_S = 5.0
 
@@ -96,8 +99,9 @@ def _run(console: Console, counts: dict[str, int], *, paid: bool) -> Result | No
     asked = {tier.provider for name in counts for tier in known.enrichment(name).spec.tiers}
     if (named := sorted(asked & set(real))) and not paid:
         raise UsageError(f"{' and '.join(named)} would be asked for real: unset what you set, or say --paid")
-    for line in prepare(effective, known):
-        console.print(line)
+    admin = Admin(effective.kafka.client())
+    create_topics(plan_topics(known, admin), admin)
+    register_schemas(known, Registry(effective.registry))
     with _showing(console) as show:
         return uvloop.run(Session(effective, known, Plan(counts), show).run())
 
@@ -106,7 +110,7 @@ def _run(console: Console, counts: dict[str, int], *, paid: bool) -> Result | No
 def _showing(console: Console) -> Iterator[view.Show]:
     """A live view on a terminal, a line every few seconds elsewhere."""
     if console.is_terminal:
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(Spinner("dots", "making records, opening the worker"), console=console) as live:
             yield lambda frame: live.update(view.drawn(frame), refresh=True)
         return
     lines = view.Lines(_LINE_EVERY_S, click.echo)
@@ -120,8 +124,8 @@ def _tell(console: Console, result: Result, *, keep: bool) -> None:
     console.print(report.table(result.balances, result.breaker_opened))
     console.print()
     console.print(report.verdict(result.balances))
-    if result.simulated:
-        console.print("All calls went to the simulator on this machine: tokens are estimates, nobody was paid.")
+    for remark in report.remarks(result):
+        console.print(remark, style="dim")
     console.print()
     console.print(report.next_commands(_next(keep=keep)))
 

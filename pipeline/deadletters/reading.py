@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
-from pipeline.catalogue import Catalogue
-from pipeline.errors import DecodeError, UsageError
-from pipeline.serde import AvroCodec, Registry
+from pipeline.errors import RecordError, UsageError
+from pipeline.serde import TopicCodecs, ValueCodec
 from pipeline.stream.reader import read
 
 STATUS_TOPIC = "enrichment.dead-letter-status.v1"
+OPEN = "open"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class DeadLetter:
     partition: int
     offset: int
     envelope: Mapping[str, object]
-    status: str = "open"
+    status: str = OPEN
 
     @property
     def id(self) -> str:
@@ -37,6 +40,22 @@ class DeadLetter:
     @property
     def failed_at(self) -> datetime:
         return cast(datetime, self.envelope["failed_at"])
+
+
+class Statuses:
+    """What was done about dead letters. A note holds for the event it names, should a topic have been made anew."""
+
+    def __init__(self) -> None:
+        self._noted: dict[str, tuple[str, str]] = {}
+
+    def note(self, letter_id: str, status: Mapping[str, object]) -> None:
+        """Takes in one record of the status topic; a later one of the same dead letter stands."""
+        self._noted[letter_id] = str(status["event_id"]), str(status["status"]).lower()
+
+    def of(self, letter: DeadLetter) -> str:
+        """Its status."""
+        event_id, status = self._noted.get(letter.id, ("", OPEN))
+        return status if event_id == letter.text("event_id") else OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +85,15 @@ class Filter:
 
 @dataclass(slots=True)
 class DeadLetterTopics:
-    """The dead-letter topics of a catalogue on one cluster."""
+    """The dead-letter topics of a catalogue on one cluster. `client` is what all clients of the cluster share."""
 
-    catalogue: Catalogue
-    registry: Registry
+    codecs: TopicCodecs
     client: Mapping[str, str]
-    _codecs: dict[str, AvroCodec] = field(default_factory=dict)
+    _codecs: dict[str, ValueCodec] = field(default_factory=dict)
 
     def topics(self, topic: str | None = None) -> list[str]:
         """All dead-letter topics, or that of an input topic or itself. Raises UsageError when it is neither."""
-        pairs = {e.input.topic: e.dead_letters.topic for e in self.catalogue.enrichments.values()}
+        pairs = {e.input.topic: e.dead_letters.topic for e in self.codecs.catalogue.enrichments.values()}
         if topic is None:
             return sorted(set(pairs.values()))
         found = pairs.get(topic, topic)
@@ -93,29 +111,25 @@ class DeadLetterTopics:
                     continue
                 try:
                     envelope = (await codec.decode(record.value)).record
-                except DecodeError:
+                except RecordError as error:
+                    _log.warning("%s/%d/%d is no dead letter: %s", topic, record.partition, record.offset, error)
                     continue
                 letter = DeadLetter(record.topic, record.partition, record.offset, envelope)
-                status = statuses.get(letter.id, "open")
-                letter = DeadLetter(letter.topic, letter.partition, letter.offset, envelope, status)
+                letter = replace(letter, status=statuses.of(letter))
                 if wanted.matches(letter):
                     yield letter
 
-    async def statuses(self) -> dict[str, str]:
-        """Dead letter id to `replayed` or `resolved`, as the status topic says now."""
+    async def statuses(self) -> Statuses:
+        """What was done about every dead letter, as the status topic says now."""
         codec = self.codec(STATUS_TOPIC)
-        found = {}
+        found = Statuses()
         for record in read(self.client, [STATUS_TOPIC]):
             if record.value is not None and record.key is not None:
-                status = (await codec.decode(record.value)).record
-                found[record.key.decode()] = str(status["status"]).lower()
+                found.note(record.key.decode(), (await codec.decode(record.value)).record)
         return found
 
-    def codec(self, topic: str) -> AvroCodec:
+    def codec(self, topic: str) -> ValueCodec:
         """The codec of one of the catalogue's topics."""
         if topic not in self._codecs:
-            schema = self.catalogue.schema_of(topic)
-            self._codecs[topic] = AvroCodec(
-                self.registry, schema.schema, self.registry.id_of(schema.subject, schema.schema)
-            )
+            self._codecs[topic] = self.codecs.codec(topic)
         return self._codecs[topic]

@@ -7,9 +7,10 @@ asks to send the same dead letter again finds the note and leaves it: two replay
 
 from __future__ import annotations
 
+import contextlib
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
@@ -17,13 +18,17 @@ from typing import cast
 from pipeline.catalogue import replay_id_of
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, sealed_to
 from pipeline.deadletters.pace import Pace
-from pipeline.deadletters.reading import STATUS_TOPIC, DeadLetter, DeadLetterTopics
-from pipeline.errors import RedactionError, UnavailableError
+from pipeline.deadletters.reading import OPEN, STATUS_TOPIC, DeadLetter, DeadLetterTopics
+from pipeline.errors import PipelineError, RedactionError, UnavailableError
 from pipeline.redact import Keyring
-from pipeline.stream.kafka import KafkaException, Producer
+from pipeline.stream.failures import SILENT, Complaints
+from pipeline.stream.kafka import KafkaError, KafkaException, Producer
 
-_BATCH = 100
+_BATCH_RECORDS, _BATCH_BYTES = 100, 16 << 20
 _TIMEOUT_S = 30
+_LARGEST_MESSAGE = 64 << 20
+"""Bytes: the topics' own limits decide, not the client's."""
+_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +62,40 @@ class Replayer:
     ) -> Report:
         """Sends `letters` in their order, in transactions of up to 100; `sent` is told how many after each.
 
-        Raises UnavailableError when Kafka does not take them; what was committed before is done and stays done.
+        Raises UnavailableError when Kafka does not take them or another replay of the topic took over; what was
+        committed before is done and stays done.
         """
         report = Report(order.replay_id)
+        complaints = Complaints(self._topics.client)
+        producer = self._producer(complaints)
         try:
-            producer = self._producer()
+            # First: it ends what a killed replayer left open, so that the notes read next are all there are.
+            producer.init_transactions(_TIMEOUT_S)
             statuses = await self._topics.statuses()
-            open_letters = [letter for letter in letters if letter.id not in statuses]
-            report.already = len(letters) - len(open_letters)
+            due = [letter for letter in letters if statuses.of(letter) == OPEN]
+            report.already = len(letters) - len(due)
             pace = Pace(order.rate)
-            step = min(_BATCH, max(1, int(order.rate))) if order.rate else _BATCH
-            for start in range(0, len(open_letters), step):
-                batch = open_letters[start : start + step]
+            for batch in _batches(due, min(_BATCH_RECORDS, max(1, int(order.rate))) if order.rate else _BATCH_RECORDS):
                 await pace.wait(len(batch))
                 sent(self._send(producer, batch, order, report))
         except KafkaException as error:
-            raise UnavailableError(
-                f"Kafka stopped the replay after {report.sent} records ({error.args[0].str()}); run it again to go on"
-            ) from None
+            _abort(producer)
+            raise _stopped(error.args[0], complaints, producer, report.sent) from None
         return report
 
-    def _producer(self) -> Producer:
-        producer = Producer(
+    def _producer(self, complaints: Complaints) -> Producer:
+        return Producer(
             {
                 **self._topics.client,
                 "transactional.id": replay_id_of(self._topic),
-                "message.max.bytes": "16777216",
-            }
+                # A killed replayer holds back the input topic's readers for no longer than this.
+                "transaction.timeout.ms": _TIMEOUT_S * 1000,
+                "message.max.bytes": _LARGEST_MESSAGE,
+                "log_level": 0,
+                "error_cb": complaints,
+            },
+            logger=SILENT,
         )
-        producer.init_transactions(_TIMEOUT_S)
-        return producer
 
     def _send(self, producer: Producer, batch: Sequence[DeadLetter], order: Order, report: Report) -> int:
         now = datetime.now(UTC)
@@ -132,6 +141,34 @@ class Replayer:
                 "why": order.why,
             }
         )
+
+
+def _batches(letters: Sequence[DeadLetter], most: int) -> Iterator[list[DeadLetter]]:
+    """In order, each small enough for one short transaction."""
+    batch: list[DeadLetter] = []
+    size = 0
+    for letter in letters:
+        more = int(cast(int, letter.envelope["original_size"]))
+        if batch and (len(batch) == most or size + more > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(letter)
+        size += more
+    if batch:
+        yield batch
+
+
+def _abort(producer: Producer) -> None:
+    """What was not committed is not to hold back readers until the broker gives it up."""
+    with contextlib.suppress(KafkaException):
+        producer.abort_transaction(_TIMEOUT_S)
+
+
+def _stopped(error: KafkaError, complaints: Complaints, producer: Producer, sent: int) -> PipelineError:
+    if error.code() in _FENCED:
+        return UnavailableError(f"another replay of this topic took over after {sent} records; run it again to go on")
+    complaints.heard_by(producer)
+    return complaints.failure(error, f"replaying, after {sent} records; run it again to go on")
 
 
 def _headers(letter: DeadLetter, order: Order, now: datetime) -> list[tuple[str, str | bytes | None]]:

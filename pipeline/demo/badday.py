@@ -57,7 +57,9 @@ class Simulator:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
                 return cast(Mapping[str, object], json.load(response))
         except urllib.error.HTTPError as error:
-            raise UnavailableError(f"the provider simulator at {self.url} refuses ({error.code}): see its log") from None
+            raise UnavailableError(
+                f"the provider simulator at {self.url} refuses ({error.code}): see its log"
+            ) from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise UnavailableError(
                 f"the provider simulator does not answer at {self.url} ({type(error).__name__}): pipeline dev status"

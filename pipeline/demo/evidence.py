@@ -10,14 +10,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
-from pipeline.catalogue import Catalogue, Enrichment
+import orjson
+
+from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import EVENT_ID
 from pipeline.demo.balance import Balance, Came, Paid, Sent, balance
 from pipeline.demo.traffic import RUN
-from pipeline.serde import Registry, ValueCodec
+from pipeline.serde import Decoder, TopicCodecs
 from pipeline.stream.reader import read
 from pipeline.stream.record import Record
-from pipeline.worker import codec_of
 
 _READABLE = range(80, 600)
 """Characters of a text that a person likes to read."""
@@ -45,19 +46,18 @@ class Found:
 class Evidence:
     """Reads the records of one run. `since` is any time before its first record."""
 
-    catalogue: Catalogue
-    registry: Registry
+    codecs: TopicCodecs
     client: Mapping[str, str]
     run: str
     since: datetime
-    _codecs: dict[str, ValueCodec] = field(default_factory=dict)
+    _decoders: dict[str, Decoder] = field(default_factory=dict)
 
     async def read(self, names: Sequence[str]) -> dict[str, Found]:
         """By enrichment. Raises UnavailableError when Kafka or the registry cannot be reached."""
         return await asyncio.to_thread(lambda: asyncio.run(self._read(names)))
 
     async def _read(self, names: Sequence[str]) -> dict[str, Found]:
-        enrichments = [self.catalogue.enrichment(name) for name in names]
+        enrichments = [self.codecs.catalogue.enrichment(name) for name in names]
         paid = await self._paid({enrichment.usage.topic for enrichment in enrichments})
         return {
             enrichment.name: await self._found(enrichment, paid.get(enrichment.name, [])) for enrichment in enrichments
@@ -74,23 +74,22 @@ class Evidence:
     async def _found(self, enrichment: Enrichment, paid: Sequence[Paid]) -> Found:
         inputs = {event_id: record for record in self._records([enrichment.input.topic]) if (event_id := _id(record))}
         sent = [Sent(event_id, record.timestamp_ms) for event_id, record in inputs.items()]
-        best: tuple[tuple[int, ...], Record, Mapping[str, object]] | None = None
+        best: tuple[tuple[int, ...], Example] | None = None
         enriched = []
         for record in self._records([enrichment.output.topic]):
             output = await self._decoded(record)
             enriched.append(_came(record, output))
             before = inputs.get(_id(record))
-            worth = _worth(output, before)
-            if before is not None and (best is None or worth > best[0]):
-                best = worth, before, output
+            if before is not None and len(before.value or b"") in _READABLE:
+                told = await self._decoded(before)
+                worth = _worth(told, output)
+                if best is None or worth > best[0]:
+                    best = worth, Example(_id(before), told, output)
         dead = []
         for record in self._records([enrichment.dead_letters.topic]):
             letter = await self._decoded(record)
             dead.append(_came(record, letter, str(letter["cause"])))
-        example = None
-        if best is not None:
-            example = Example(_id(best[1]), await self._decoded(best[1]), best[2])
-        return Found(balance(sent, enriched, dead, paid), example)
+        return Found(balance(sent, enriched, dead, paid), best[1] if best else None)
 
     async def prompt(self, enrichment: Enrichment, event_id: str, bodies: Sequence[Mapping[str, object]]) -> str:
         """The user's part of the request that was made for a record: the one whose digest its audit record holds.
@@ -113,12 +112,10 @@ class Evidence:
                 yield record
 
     async def _decoded(self, record: Record) -> Mapping[str, object]:
-        codec = self._codecs.get(record.topic)
-        if codec is None:
-            codec = self._codecs[record.topic] = codec_of(
-                self.registry, self.catalogue, self.catalogue.topic(record.topic)
-            )
-        return (await codec.decode(record.value or b"")).record
+        decoder = self._decoders.get(record.topic)
+        if decoder is None:
+            decoder = self._decoders[record.topic] = self.codecs.decoder(record.topic)
+        return (await decoder.decode(record.value or b"")).record
 
 
 def _id(record: Record) -> str:
@@ -139,12 +136,14 @@ def _came(record: Record, value: Mapping[str, object], cause: str | None = None)
     )
 
 
-def _worth(output: Mapping[str, object], before: Record | None) -> tuple[int, ...]:
-    """How much a record shows: of a readable length, with many kinds of personal data; the first of its kind."""
-    provenance = cast(Mapping[str, object], output["provenance"])
+def _worth(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[int, ...]:
+    """How much a record shows to most people: in English, with many kinds of personal data, much of it answered."""
+    text = orjson.dumps(before, default=str)
+    provenance = cast(Mapping[str, object], after["provenance"])
     redactions = cast(Mapping[str, int], provenance["redactions"])
-    size = len(before.value or b"") if before else 0
-    return size in _READABLE, len(redactions), -size
+    answers = cast(Mapping[str, object], after["enrichment"])
+    answered = sum(value not in (None, [], "") for value in answers.values())
+    return b" the " in text, text.isascii(), min(len(redactions), 4), answered, -len(text)
 
 
 def _roles(body: Mapping[str, object]) -> tuple[str, str]:

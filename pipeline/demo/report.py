@@ -8,13 +8,13 @@ from decimal import Decimal
 from typing import cast
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.demo.balance import Balance
 from pipeline.demo.evidence import Example
+from pipeline.demo.session import Result
 
 _SHOWN_CHARACTERS = 700
 
@@ -76,31 +76,39 @@ def verdict(balances: Mapping[str, Balance]) -> Text:
 
 def example(name: str, found: Example) -> RenderableType:
     """One record before and after."""
-    before = "\n".join(_texts(found.before))
     provenance = cast(Mapping[str, object], found.after["provenance"])
     answer = cast(Mapping[str, object], found.after["enrichment"])
-    made_by = f"{provenance['model']} at {provenance['provider']}"
-    if provenance["simulated"]:
-        made_by += ", simulated: a real model reads, this one matches words"
-    parts: list[RenderableType] = [Panel(_short(before), title="published", title_align="left", border_style="yellow")]
+    parts: list[RenderableType] = [_panel("published", "yellow", _short("\n".join(_texts(found.before))))]
     if found.prompt:
-        title = "what reached the provider (kept by the simulator, found by the digest in the audit record)"
-        parts.append(Panel(_short(found.prompt.strip()), title=title, title_align="left", border_style="green"))
+        parts.append(_panel("what reached the provider", "green", _short(found.prompt.strip())))
     after = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for field, value in answer.items():
         after.add_row(Text(field, style="dim"), Text(_said(value)))
-    parts.append(Panel(after, title=f"enriched by {made_by}", title_align="left", border_style="cyan"))
-    return Group(Text(f"{name}: one record before and after", style="bold"), *parts)
+    simulated = ", simulated" if provenance["simulated"] else ""
+    parts.append(_panel(f"enriched by {provenance['model']} at {provenance['provider']}{simulated}", "cyan", after))
+    return Group(Text(f"One of the {name} before and after", style="bold"), *parts)
+
+
+def remarks(result: Result) -> list[str]:
+    """What has to be said about the figures, a line each."""
+    if not result.simulated:
+        return ["Real providers were asked: no faults, no outage."]
+    disturbed = f"{result.throttled:,} answers 429, {result.failed:,} other failures, {result.first} out for 20 s"
+    return [
+        f"Injected: 1 % malformed records, {disturbed}.",
+        "Simulated: the providers. Their answers match words, a real model reads; nobody was paid.",
+        "Shown as it reached the provider: the request whose digest stands in the record's audit entry.",
+    ]
 
 
 def next_commands(commands: Sequence[tuple[str, str]]) -> RenderableType:
     """Commands to try, each with what it does."""
-    shown = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    shown.add_column(no_wrap=True)
-    shown.add_column(style="dim")
-    for command, what in commands:
-        shown.add_row(Text(command, style="bold"), what)
-    return Group(Text("next"), Padding(shown, (0, 0, 0, 2)))
+    lines = [line for command, what in commands for line in (Text(f"  # {what}", style="dim"), Text(f"  {command}"))]
+    return Group(Text("Next", style="bold"), *lines)
+
+
+def _panel(title: str, color: str, content: RenderableType) -> Panel:
+    return Panel(content, title=title, title_align="left", border_style=color)
 
 
 def _texts(record: Mapping[str, object]) -> list[str]:

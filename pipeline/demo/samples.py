@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib import resources
 
 from pipeline.demo.people import Person, amount, day, names, person
@@ -63,6 +63,7 @@ def story(sample: Mapping[str, object], draw: random.Random, now: datetime) -> S
         "phone": writer.phone,
         "address": writer.address,
         "birth": writer.birth,
+        "child_birth": day(country, date(draw.randint(2004, 2008), draw.randint(1, 12), draw.randint(1, 28))),
         "iban": writer.iban,
         "card": writer.card,
         "ssn": writer.ssn,

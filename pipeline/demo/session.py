@@ -22,12 +22,13 @@ from pipeline.demo.evidence import Evidence, Example, Found
 from pipeline.demo.traffic import Stream, traffic
 from pipeline.demo.view import Frame
 from pipeline.errors import UnavailableError, UsageError
-from pipeline.serde import Registry
+from pipeline.llm import GatewayStatus
+from pipeline.serde import TopicCodecs
 from pipeline.settings import ProviderSettings, Settings
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.record import Output
 from pipeline.telemetry.status import WorkerStatus
-from pipeline.worker import Worker, codec_of
+from pipeline.worker import Worker
 
 _PUBLISH_S = 40.0
 _OUTAGE_AT_S, _OUTAGE_S = 8.0, 20.0
@@ -55,6 +56,10 @@ class Result:
     balances: Mapping[str, Balance]
     examples: Mapping[str, Example]
     breaker_opened: int
+    throttled: int
+    failed: int
+    first: str
+    """The provider that is asked first, and was out."""
     simulated: bool
 
 
@@ -69,7 +74,7 @@ class Session:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
     def __post_init__(self) -> None:
-        self._registry = Registry(self.settings.registry)
+        self._codecs = TopicCodecs(self.catalogue, self.settings.registry)
         self._interrupted = asyncio.Event()
         self._stop_publishing = threading.Event()
         self._published = dict.fromkeys(self.plan.counts, 0)
@@ -84,7 +89,7 @@ class Session:
         simulator = Simulator.of(providers)
         since = datetime.now(UTC) - timedelta(seconds=5)
         records = await asyncio.to_thread(self._records)
-        evidence = Evidence(self.catalogue, self._registry, self.settings.kafka.client(), self.run_id, since)
+        evidence = Evidence(self._codecs, self.settings.kafka.client(), self.run_id, since)
         with ExitStack() as ending:
             ending.enter_context(_listening(self._log))
             ending.enter_context(self._interruptible())
@@ -94,13 +99,23 @@ class Session:
                 await asyncio.to_thread(ending.enter_context, day.lasting(min(100_000, 3 * len(records))))
                 settings = day.quotas(settings)
             worker = await Worker.open(settings, self.catalogue, list(self.plan.counts))
-            opened = await self._work(worker, records, day, providers)
+            gateway = await self._work(worker, records, day, providers)
             if self._interrupted.is_set():
                 return None
             found = await self._found(evidence)
             examples = await self._examples(evidence, found, simulator, len(records))
         balances = {name: one.balance for name, one in found.items()}
-        return Result(self.run_id, balances, examples, opened, simulator is not None)
+        routes = gateway.routes
+        return Result(
+            run=self.run_id,
+            balances=balances,
+            examples=examples,
+            breaker_opened=sum(route.breaker_opened for route in routes),
+            throttled=sum(route.throttled for route in routes),
+            failed=sum(route.failed for route in routes),
+            first=next(iter(providers)),
+            simulated=simulator is not None,
+        )
 
     async def _work(
         self,
@@ -108,16 +123,16 @@ class Session:
         records: Sequence[tuple[str, Output]],
         day: BadDay | None,
         providers: Mapping[str, ProviderSettings],
-    ) -> int:
-        """Until all that was published has its output or dead letter; how often a breaker opened."""
+    ) -> GatewayStatus:
+        """Until all that was published has its output or dead letter; what the gateway says then."""
         working = asyncio.create_task(worker.run())
         publishing = asyncio.create_task(asyncio.to_thread(self._publish, records))
-        watching = asyncio.create_task(self._watch(worker, publishing, day, next(iter(providers.values()))))
+        watching = asyncio.create_task(self._watch(worker, publishing, day, next(iter(providers))))
         try:
             await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
             if watching.done():
                 watching.result()
-            opened = sum(route.breaker_opened for route in worker.status().gateway.routes)
+            gateway = worker.status().gateway
         finally:
             self._stop_publishing.set()
             watching.cancel()
@@ -125,11 +140,9 @@ class Session:
             await asyncio.wait([working, publishing])
         working.result()
         publishing.result()
-        return opened
+        return gateway
 
-    async def _watch(
-        self, worker: Worker, publishing: asyncio.Task[None], day: BadDay | None, first: ProviderSettings
-    ) -> None:
+    async def _watch(self, worker: Worker, publishing: asyncio.Task[None], day: BadDay | None, first: str) -> None:
         began = time.monotonic()
         rates = _Rates()
         outage_at: float | None = None
@@ -140,13 +153,13 @@ class Session:
                 publishing.result()
             if day is not None and outage_at is None and now - began > _OUTAGE_AT_S:
                 outage_at = now
-                await asyncio.to_thread(day.outage, first, _OUTAGE_S)
+                await asyncio.to_thread(day.outage, self.settings.providers[first], _OUTAGE_S)
             left = 0.0 if outage_at is None else max(0.0, outage_at + _OUTAGE_S - now)
             finished = {name: tally.enriched for name, tally in status.tallies.items()}
             self.show(
                 Frame(
                     seconds=now - began,
-                    happening=self._happening(day, outage_at, left, publishing.done()),
+                    happening=_happening(first if day else None, outage_at, left, publishing.done()),
                     alarming=left > 0,
                     published=dict(self._published),
                     planned=self.plan.counts,
@@ -164,15 +177,6 @@ class Session:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._interrupted.wait(), _FRAME_S)
 
-    def _happening(self, day: BadDay | None, outage_at: float | None, left: float, published: bool) -> str:
-        if day is None:
-            return "real providers: no faults, no outage"
-        if outage_at is None:
-            return "simulated providers, an ordinary bad day: 429s and faults of every kind"
-        if left:
-            return f"simulated outage: the first provider answers 503 for {left:.0f} s more"
-        return "the first provider is back" + ("; the last records are on their way" if published else "")
-
     def _providers(self) -> dict[str, ProviderSettings]:
         """Those that the enrichments ask, the first one of the first enrichment first."""
         found = {}
@@ -188,8 +192,8 @@ class Session:
         now = datetime.now(UTC)
         mixed = []
         for name, count in self.plan.counts.items():
-            topic = self.catalogue.enrichment(name).input
-            stream = Stream(name, topic.topic, codec_of(self._registry, self.catalogue, topic).encode)
+            topic = self.catalogue.enrichment(name).input.topic
+            stream = Stream(name, topic, self._codecs.codec(topic).encode)
             made = traffic(stream, count, self.run_id, self.plan.seed, now)
             mixed += [((number + 0.5) / count, name, output) for number, output in enumerate(made)]
         mixed.sort(key=lambda item: item[0])
@@ -279,3 +283,13 @@ def _idle(status: WorkerStatus, now: float) -> bool:
 
 def _done(status: WorkerStatus) -> int:
     return sum(tally.enriched + tally.dead_letters + tally.skipped for tally in status.tallies.values())
+
+
+def _happening(first: str | None, outage_at: float | None, left: float, published: bool) -> str:
+    if first is None:
+        return "real providers: nothing is injected"
+    if outage_at is None:
+        return "simulated providers on an ordinary bad day: 429s and faults of every kind"
+    if left:
+        return f"simulated outage: {first} answers 503 for {left:.0f} s more"
+    return f"{first} is back" + ("; the last records are on their way" if published else "")
