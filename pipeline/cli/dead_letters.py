@@ -15,7 +15,7 @@ from datetime import datetime
 import click
 
 from pipeline import catalogue, settings
-from pipeline.cli.moment import moment
+from pipeline.cli.moment import Moment
 from pipeline.cli.output import json_option, print_json, print_table, progress
 from pipeline.deadletters import story
 from pipeline.deadletters.reading import OPEN, DeadLetter, DeadLetterTopics, Filter
@@ -44,7 +44,7 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
         metavar="TIME",
         help="Died then or later: 2026-03-05T14:00 (UTC), or 90m, 6h, 2d ago.",
     )
-    @click.option("--until", callback=moment, metavar="TIME", help="Died before.")
+    @click.option("--until", type=Moment(), help="Died before.")
     @click.option(
         "--status",
         type=click.Choice([OPEN, "replayed", "resolved", "all"]),
