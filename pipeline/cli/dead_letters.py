@@ -40,8 +40,7 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--tenant", "tenants", multiple=True, metavar="TENANT", help="Whose record it is.")
     @click.option(
         "--since",
-        callback=moment,
-        metavar="TIME",
+        type=Moment(),
         help="Died then or later: 2026-03-05T14:00 (UTC), or 90m, 6h, 2d ago.",
     )
     @click.option("--until", type=Moment(), help="Died before.")
