@@ -25,6 +25,8 @@ def open_account(name: str, settings: ProviderSettings) -> Account:
     key = settings.key()
     if key is None and not settings.base_url:
         raise UsageError(f"provider {name} has no key: set {settings.api_key_env or 'its api_key_env'}")
+    # The simulator stands in for a vendor; any other address is a server of one's own, or a gateway with its own bill.
+    own = bool(settings.base_url) and not settings.simulated
     client = OpenAIChat if settings.wire == "openai" else AnthropicMessages
     provider: Provider = client(
         key=key.get_secret_value() if key else "",
@@ -41,9 +43,19 @@ def open_account(name: str, settings: ProviderSettings) -> Account:
         output_tokens_per_minute=settings.output_tokens_per_minute,
         charges_max_tokens=settings.wire == "openai",
         max_concurrency=settings.max_concurrency,
+        adapts_concurrency=own and not _has_quota(settings),
         timeout_s=settings.timeout.total_seconds(),
         simulated=settings.simulated,
-        priced=settings.simulated or not settings.base_url,
+        priced=not own,
+    )
+
+
+def _has_quota(settings: ProviderSettings) -> bool:
+    return bool(
+        settings.requests_per_minute
+        or settings.tokens_per_minute
+        or settings.input_tokens_per_minute
+        or settings.output_tokens_per_minute
     )
 
 

@@ -20,17 +20,24 @@ class BreakerPolicy:
     """The numbers of a circuit breaker. Times are in seconds."""
 
     consecutive_failures: int = 5
-    """So many failures with no success between open it, however long they took to come."""
+    """So many failed or slow calls with no success between open it, however long they took to come."""
     window_s: float = 20.0
     min_calls: int = 20
     """Shares are judged from so many calls in the window."""
     failure_share: float = 0.5
-    slow_after_s: float = 30.0
     slow_share: float = 0.8
+    slow_factor: float = 10.0
+    """A call is slow after so many times the usual latency, but not before `slow_min_s`; it counts when that time is
+    over, not when it ends: a provider that hangs is found out before its timeouts."""
+    slow_min_s: float = 5.0
     open_s: float = 0.5
     """How long the first opening lasts; each failed probe multiplies it by `growth`, up to `max_open_s`."""
     growth: float = 2.0
-    max_open_s: float = 3.0
+    max_open_s: float = 6.0
+    awaited_open_s: float = 3.0
+    """The longest opening while calls wait for this model because no other can be asked."""
+    ping_s: float = 1.0
+    """How often an open breaker's provider is pinged, at no cost, to find out that it is back before the next probe."""
     locked_out_s: float = 30.0
     """How long it stays open after a failure that only a person can mend: key, permission, model, spend limit."""
 
@@ -49,6 +56,8 @@ class Breaker:
         """How often it went from closed to open."""
         self.probe_at = 0.0
         """While OPEN: when the next probe is let through."""
+        self._opened_at = 0.0
+        self._locked_out = False
         self._generation = 0
         self._consecutive = 0
         self._open_s = policy.open_s
@@ -64,7 +73,7 @@ class Breaker:
             return self._generation
         return None
 
-    def succeeded(self, now: float, ticket: int, latency_s: float) -> None:
+    def succeeded(self, now: float, ticket: int) -> None:
         """The model answered, whatever the answer is worth: 429 and rejected requests are no failures of the model."""
         if ticket != self._generation:
             return
@@ -73,8 +82,16 @@ class Breaker:
             self._change(BreakerState.CLOSED)
             return
         self._consecutive = 0
-        self._count(now, failed=False, slow=latency_s > self.policy.slow_after_s)
-        if self._calls >= self.policy.min_calls and self._slow >= self.policy.slow_share * self._calls:
+        self._count(now, failed=False, slow=False)
+
+    def slowed(self, now: float, ticket: int) -> None:
+        """A call has been on its way for too long; how it ends is told too."""
+        if ticket != self._generation or self.state is not BreakerState.CLOSED:
+            return
+        self._consecutive += 1
+        self._count(now, failed=False, slow=True)
+        share_passed = self._calls >= self.policy.min_calls and self._slow >= self.policy.slow_share * self._calls
+        if self._consecutive >= self.policy.consecutive_failures or share_passed:
             self._open(now, self._open_s)
 
     def failed(self, now: float, ticket: int) -> None:
@@ -93,9 +110,20 @@ class Breaker:
         if self._consecutive >= self.policy.consecutive_failures or share_passed:
             self._open(now, self._open_s)
 
+    def awaited(self) -> None:
+        """Calls wait for this model and no other can be asked: the next probe goes earlier."""
+        if self.state is BreakerState.OPEN and not self._locked_out:
+            self.probe_at = min(self.probe_at, self._opened_at + self.policy.awaited_open_s)
+
+    def seen_alive(self, now: float) -> None:
+        """The provider can be reached again: the next probe goes at once."""
+        if self.state is BreakerState.OPEN and not self._locked_out:
+            self.probe_at = now
+
     def locked_out(self, now: float) -> None:
         """A person has to mend something first: open at once, and try rarely."""
         self._open(now, self.policy.locked_out_s)
+        self._locked_out = True
 
     def abandoned(self, now: float, ticket: int) -> None:
         """The call ended without telling anything of the model (it was cancelled): a probe's place is free."""
@@ -107,6 +135,8 @@ class Breaker:
     def _open(self, now: float, for_s: float) -> None:
         if self.state is BreakerState.CLOSED:
             self.opened += 1
+        self._locked_out = False
+        self._opened_at = now
         self.probe_at = now + for_s
         self._change(BreakerState.OPEN)
 

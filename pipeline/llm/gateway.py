@@ -120,6 +120,8 @@ class Gateway:
         """Ends all connections."""
         if self._keeper is not None:
             await self._keeper.close()
+        for route in self._routes:
+            await route.close()
         for account in self._accounts.values():
             await account.provider.close()
 
@@ -274,12 +276,10 @@ class Gateway:
             raise asking.outage() from None
 
     async def _ask(self, asking: Asking[T], tier: Tier, route: Route, granted: Pass, request: Request) -> _Answered:
-        started = self._clock()
         try:
             reply = await route.account.provider.ask(request, granted.timeout_s)
         except ProviderError as error:
-            latency_s = self._clock() - started
-            route.leave_failed(granted, error, latency_s)
+            latency_s = route.leave_failed(granted, error)
             self._record(
                 asking, Attempt(tier.provider, tier.model, tier.name, Outcome(error.failure), error.status, latency_s)
             )
@@ -287,9 +287,7 @@ class Gateway:
         except BaseException:
             route.leave_cancelled(granted)
             raise
-        latency_s = self._clock() - started
-        route.leave(granted, reply, latency_s)
-        return _Answered(reply, latency_s)
+        return _Answered(reply, route.leave(granted, reply))
 
     def _answered(self, asking: Asking[T], tier: Tier, answered: _Answered, outcome: Outcome) -> None:
         usage = answered.reply.usage

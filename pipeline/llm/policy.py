@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.llm.breaker import BreakerPolicy
+from pipeline.llm.concurrency import ConcurrencyPolicy
 from pipeline.llm.retry import RetryPolicy
 
 
@@ -15,6 +16,7 @@ class GatewayPolicy:
 
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    concurrency: ConcurrencyPolicy = field(default_factory=ConcurrencyPolicy)
     burst_s: float = 1.0
     """How much unused quota may be used at once, in seconds of its rate."""
     corrections: int = 2

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
+from pipeline.llm.concurrency import AdaptiveLimit
 from pipeline.llm.observer import BreakerChange, Observer, Throttle
 from pipeline.llm.providers.provider import Account, Failure, ProviderError, Reply
 from pipeline.llm.question import Lane
@@ -23,13 +24,14 @@ TIMER_S = 0.001
 """No timer is set for less: several who wait go at once instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Pass:
     """Leave to make one call now: what was reserved for it, the breaker's ticket, and how long it may take."""
 
     cost: Cost
     ticket: int
     timeout_s: float
+    started: float
 
 
 class Route:
@@ -48,9 +50,11 @@ class Route:
         breaker_policy: BreakerPolicy,
         budget: RetryBudget,
         queue: FairQueue,
+        places: AdaptiveLimit | None,
         observer: Observer,
         clock: Callable[[], float],
     ) -> None:
+        """`places` finds out how many calls the server takes; without it the account's `max_concurrency` holds."""
         self.provider = name
         self.model = model
         self.account = account
@@ -59,13 +63,16 @@ class Route:
         self.quota = quota
         self.running = 0
         self._queue = queue
+        self._places = places
         self._parked: deque[asyncio.Future[None]] = deque()
+        self._flying: dict[Pass, None] = {}
         self._observer = observer
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._expected_output: float | None = None
         self._latency_s: float | None = None
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
@@ -76,6 +83,11 @@ class Route:
     def parked(self) -> int:
         """Calls that wait for the provider to come back."""
         return sum(not waiter.done() for waiter in self._parked)
+
+    @property
+    def places(self) -> int:
+        """How many calls may be on their way at once."""
+        return self._places.limit if self._places else self.account.max_concurrency
 
     def available(self) -> bool:
         """True when a call may go, or queue, here now."""
@@ -101,7 +113,8 @@ class Route:
 
     async def enter(self, cost: Cost, lane: Lane, tenant: str) -> Pass | None:
         """Waits for quota and a place. None when the breaker opened meanwhile: ask elsewhere."""
-        if len(self._queue) or self.running >= self.account.max_concurrency or self.quota.reserve(self._clock(), cost):
+        self._mark_slow()
+        if len(self._queue) or self.running >= self.places or self.quota.reserve(self._clock(), cost):
             admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             self._queue.push(lane, tenant, cost, admitted)
             self._admit()
@@ -114,73 +127,130 @@ class Route:
                 raise
         else:
             self.running += 1
-        before = self.breaker.state
-        ticket = self.breaker.admit(self._clock())
+        now, before = self._clock(), self.breaker.state
+        ticket = self.breaker.admit(now)
         if ticket is None:
             self._unused(cost)
             return None
         self._report(before)
-        return Pass(cost, ticket, self._timeout_s())
+        granted = Pass(cost, ticket, self._timeout_s(), now)
+        self._flying[granted] = None
+        return granted
 
-    def leave(self, granted: Pass, reply: Reply, latency_s: float) -> None:
-        """The call brought a reply."""
+    def leave(self, granted: Pass, reply: Reply) -> float:
+        """The call brought a reply. Returns how long it took, in seconds."""
+        now, before = self._clock(), self.breaker.state
+        latency_s = now - granted.started
         actual = Cost(reply.usage.input_tokens - reply.usage.cached_tokens, reply.usage.output_tokens)
         self._learn_output(actual.output_tokens)
         self._latency_s = latency_s if self._latency_s is None else 0.9 * self._latency_s + 0.1 * latency_s
+        if self._places is not None:
+            self._places.answered(latency_s, self.running)
         self.quota.settle(granted.cost, actual)
-        self.quota.observe(self._clock(), reply.limits)
-        before = self.breaker.state
-        self.breaker.succeeded(self._clock(), granted.ticket, latency_s)
-        self._left(before)
+        self.quota.observe(now, reply.limits)
+        self._mark_slow()
+        self.breaker.succeeded(now, granted.ticket)
+        self._left(granted, before)
         self._wake(2)
+        return latency_s
 
-    def leave_failed(self, granted: Pass, error: ProviderError, latency_s: float) -> None:
-        """The call failed."""
-        now = self._clock()
-        before = self.breaker.state
+    def leave_failed(self, granted: Pass, error: ProviderError) -> float:
+        """The call failed. Returns how long it took, in seconds."""
+        now, before = self._clock(), self.breaker.state
+        alert: Failure | None = None
         self.quota.observe(now, error.limits)
         match REMEDIES[error.failure]:
             case Remedy.PAUSE:
                 self.quota.refund(granted.cost)
                 pause_s = self.quota.pause(now, error.limits)
-                self.breaker.succeeded(now, granted.ticket, 0.0)
+                self.breaker.succeeded(now, granted.ticket)
                 self._observer.throttled(Throttle(self.provider, self.model, pause_s))
             case Remedy.RETRY:
                 if not error.maybe_billed:
                     self.quota.refund(granted.cost)
+                if self._places is not None:
+                    self._places.failed()
                 self.breaker.failed(now, granted.ticket)
             case Remedy.ELSEWHERE:
-                self.breaker.succeeded(now, granted.ticket, latency_s)
+                self.breaker.succeeded(now, granted.ticket)
             case Remedy.LOCK_OUT:
+                alert = error.failure
                 self.quota.refund(granted.cost)
                 self.breaker.locked_out(now)
-        self._left(before, error.failure if REMEDIES[error.failure] is Remedy.LOCK_OUT else None)
+        self._left(granted, before, alert)
+        return now - granted.started
 
     def leave_cancelled(self, granted: Pass) -> None:
         """The caller gave up: the provider may have counted the call, so its cost stays taken."""
         before = self.breaker.state
         self.breaker.abandoned(self._clock(), granted.ticket)
-        self._left(before)
+        self._left(granted, before)
 
     def park(self, waiter: asyncio.Future[None]) -> None:
         """`waiter` is woken when a call may be tried here again. It may be parked at other routes too."""
         while self._parked and self._parked[0].done():
             self._parked.popleft()
         self._parked.append(waiter)
+        self.breaker.awaited()
         self._admit()
+
+    async def close(self) -> None:
+        """Ends what runs in the background."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
 
     def _timeout_s(self) -> float:
         if self.breaker.state is not BreakerState.HALF_OPEN or self._latency_s is None:
             return self.account.timeout_s
         return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, PROBE_PATIENCE * self._latency_s))
 
-    def _left(self, before: BreakerState, alert: Failure | None = None) -> None:
+    def _mark_slow(self) -> None:
+        """Tells the breaker of calls that have been away for too long; the oldest come first."""
+        policy = self.breaker.policy
+        now = self._clock()
+        since = now - max(policy.slow_min_s, policy.slow_factor * (self._latency_s or 0.0))
+        while self._flying and (oldest := next(iter(self._flying))).started < since:
+            del self._flying[oldest]
+            before = self.breaker.state
+            self.breaker.slowed(now, oldest.ticket)
+            if self.breaker.state is not before:
+                self._turned(before)
+
+    def _left(self, granted: Pass, before: BreakerState, alert: Failure | None = None) -> None:
         self.running -= 1
+        self._flying.pop(granted, None)
+        if self.breaker.state is not before:
+            self._turned(before, alert)
+        self._admit()
+
+    def _turned(self, before: BreakerState, alert: Failure | None = None) -> None:
+        """The breaker has changed its state: when it opened, those in the queue go elsewhere."""
         self._report(before, alert)
-        if self.breaker.state is not BreakerState.CLOSED:
+        if self.breaker.state is BreakerState.OPEN:
             for waiting in self._queue.clear():
                 waiting.admitted.set_result(False)
-        self._admit()
+            if self._parked:
+                self.breaker.awaited()
+            if alert is None and (self._watch is None or self._watch.done()):
+                self._watch = asyncio.get_running_loop().create_task(self._watch_for_return())
+
+    async def _watch_for_return(self) -> None:
+        """Pings while the breaker is open: a provider that could not be reached and now can be is probed at once."""
+        policy, was_away = self.breaker.policy, False
+        while self.breaker.state is not BreakerState.CLOSED:
+            await asyncio.sleep(policy.ping_s)
+            try:
+                await self.account.provider.ping(MIN_PROBE_TIMEOUT_S)
+            except ProviderError:
+                was_away = True
+                continue
+            if was_away and self.breaker.state is BreakerState.OPEN:
+                was_away = False
+                self.breaker.seen_alive(self._clock())
+                self._retime()
 
     def _unused(self, cost: Cost) -> None:
         self.running -= 1
@@ -190,7 +260,7 @@ class Route:
     def _admit(self) -> None:
         """Lets in whoever can go now, and sets the timer for the next."""
         now = self._clock()
-        while (head := self._queue.head()) is not None and self.running < self.account.max_concurrency:
+        while (head := self._queue.head()) is not None and self.running < self.places:
             wait_s = self.quota.reserve(now, head.cost)
             if wait_s > 0:
                 self._wake_at(now + wait_s)
@@ -205,7 +275,7 @@ class Route:
             self._wake_at(now + RECOVERY_TICK_S)
 
     def _retime(self) -> None:
-        """The rate has changed: whoever waits may go earlier, or later, than the timer says."""
+        """What the timer was set for has changed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

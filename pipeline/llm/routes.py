@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipeline.errors import UsageError
+from pipeline.llm.concurrency import AdaptiveLimit
 from pipeline.llm.observer import Observer
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.provider import Account
@@ -109,6 +110,7 @@ class Routes:
             self._policy.breaker,
             RetryBudget(self._policy.retry),
             FairQueue(self._policy.tenant_weights),
+            AdaptiveLimit(self._policy.concurrency, account.max_concurrency) if account.adapts_concurrency else None,
             self._observer,
             self._clock,
         )

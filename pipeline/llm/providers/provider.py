@@ -137,6 +137,8 @@ class Account:
     charges_max_tokens: bool = False
     """True when the token quota counts the whole of `max_tokens` as soon as a request comes."""
     max_concurrency: int = 1000
+    adapts_concurrency: bool = False
+    """True for a server of one's own that publishes no quota: latency tells how many calls it takes at once."""
     timeout_s: float = 60.0
     simulated: bool = False
     priced: bool = True

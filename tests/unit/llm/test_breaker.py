@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
@@ -27,10 +29,10 @@ def fail(breaker: Breaker, now: float) -> None:
     breaker.failed(now, ticket)
 
 
-def succeed(breaker: Breaker, now: float, latency_s: float = 0.1) -> None:
+def succeed(breaker: Breaker, now: float) -> None:
     ticket = breaker.admit(now)
     assert ticket is not None
-    breaker.succeeded(now, ticket, latency_s)
+    breaker.succeeded(now, ticket)
 
 
 def test_consecutive_failures_open_it_and_a_success_between_does_not() -> None:
@@ -68,10 +70,25 @@ def test_failures_of_long_ago_do_not_count() -> None:
 
 
 def test_slow_calls_open_it() -> None:
-    breaker = Breaker(POLICY)
-    for _ in range(10):
-        succeed(breaker, 0, latency_s=POLICY.slow_after_s + 1)
-    assert state(breaker) is BreakerState.OPEN
+    hanging = Breaker(POLICY)
+    for _ in range(3):
+        ticket = hanging.admit(0)
+        assert ticket is not None
+        hanging.slowed(10, ticket)
+    assert state(hanging) is BreakerState.OPEN, "as soon as several in a row are"
+    crawling = Breaker(replace(POLICY, consecutive_failures=100))
+    for slow in (True, True, False, True, True, True, True, True, True, False):
+        assert state(crawling) is BreakerState.CLOSED
+        ticket = crawling.admit(0)
+        assert ticket is not None
+        if slow:
+            crawling.slowed(10, ticket)
+        else:
+            crawling.succeeded(10, ticket)
+    ticket = crawling.admit(10)
+    assert ticket is not None
+    crawling.slowed(10, ticket)
+    assert state(crawling) is BreakerState.OPEN, "and when most are"
 
 
 def test_one_probe_goes_through_when_the_time_has_come() -> None:
@@ -114,7 +131,7 @@ def test_results_of_calls_that_began_before_it_opened_are_dropped() -> None:
     assert early is not None
     for _ in range(3):
         fail(breaker, 0)
-    breaker.succeeded(0.5, early, 0.5)
+    breaker.succeeded(0.5, early)
     assert state(breaker) is BreakerState.OPEN
     probe = breaker.admit(1.0)
     breaker.failed(1.1, early)
@@ -139,6 +156,32 @@ def test_a_lock_out_opens_it_at_once_and_for_long() -> None:
     assert state(breaker) is BreakerState.CLOSED
 
 
+def test_a_model_that_is_waited_for_is_probed_sooner_unless_a_person_must_mend_it() -> None:
+    breaker = opened()
+    fail(breaker, 1.0)
+    fail(breaker, breaker.probe_at)
+    assert breaker.probe_at == 6.0
+    patient = Breaker(replace(POLICY, max_open_s=60))
+    for _ in range(3):
+        fail(patient, 0)
+    for _ in range(6):
+        fail(patient, patient.probe_at)
+    last = patient.probe_at - 60
+    patient.awaited()
+    assert patient.probe_at == last + POLICY.awaited_open_s
+    patient.locked_out(100)
+    patient.awaited()
+    patient.seen_alive(100)
+    assert patient.probe_at == 100 + POLICY.locked_out_s
+
+
+def test_a_provider_seen_alive_is_probed_at_once() -> None:
+    breaker = opened()
+    fail(breaker, 1.0)
+    breaker.seen_alive(1.5)
+    assert breaker.admit(1.5) is not None
+
+
 @given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "fail", "abandon"]), st.floats(0, 2)), max_size=200))
 def test_whatever_happens_at_most_one_call_is_on_its_way_while_half_open(events: list[tuple[str, float]]) -> None:
     breaker, now = Breaker(POLICY), 0.0
@@ -152,7 +195,7 @@ def test_whatever_happens_at_most_one_call_is_on_its_way_while_half_open(events:
         elif tickets:
             ticket, _ = tickets.pop(0)
             if event == "ok":
-                breaker.succeeded(now, ticket, 0.1)
+                breaker.succeeded(now, ticket)
             elif event == "fail":
                 breaker.failed(now, ticket)
             else:

@@ -91,6 +91,52 @@ def test_a_thousand_records_wait_through_an_outage_of_everybody_and_go_on_within
     run(main())
 
 
+def test_one_providers_minute_out_costs_it_few_calls_and_its_return_is_noticed_soon(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        first = ScriptedProvider(always=says(), latency_s=0.02)
+        subject = gateway(openai=first, anthropic=ScriptedProvider(always=says(), latency_s=0.02))
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(30)))
+        first.always, before = fails(Failure.OVERLOADED, 503), len(first.asked)
+        ends = loop.time() + 60
+        while loop.time() < ends:
+            await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+            await asyncio.sleep(0.1)
+        assert len(first.asked) - before - 5 < 15, "probes"
+        first.always = says()
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+        completion = await subject.complete(question(SMALL, SMALL_ELSEWHERE))
+        assert completion.provider == "openai", "2 s after it was back, it was still not asked"
+        await subject.close()
+
+    run(main())
+
+
+def test_a_provider_that_hangs_is_found_out_long_before_its_timeouts(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        first = Account(provider := ScriptedProvider(always=says(), latency_s=0.5), timeout_s=120)
+        subject = gateway(openai=first, anthropic=ScriptedProvider(always=says(), latency_s=0.5))
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(30)))
+        provider.latency_s = 3600
+        began = loop.time()
+        tasks = []
+        while True:
+            tasks.append(asyncio.create_task(subject.complete(question(SMALL, SMALL_ELSEWHERE))))
+            await asyncio.sleep(0.1)
+            if any(task.done() for task in tasks):
+                break
+        assert loop.time() - began < 8
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await subject.close()
+
+    run(main())
+
+
 def test_recovery_is_no_storm(run: Run) -> None:
     async def main() -> None:
         provider = ScriptedProvider(always=fails(Failure.OVERLOADED, 503), latency_s=0.1)
