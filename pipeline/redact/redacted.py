@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, final
 
 _MAKER: Final = object()
@@ -41,6 +42,10 @@ class Redacted:
         if len(self._text) <= head + tail:
             return self
         return Redacted(self._text[:head] + "\n[...]\n" + self._text[len(self._text) - tail :], _MAKER)
+
+    def kept(self, spans: Iterable[tuple[int, int]]) -> Redacted:
+        """Only these (start, end) pieces, one after another."""
+        return Redacted("".join(self._text[start:end] for start, end in spans), _MAKER)
 
     def __len__(self) -> int:
         return len(self._text)
