@@ -73,4 +73,4 @@ async def _decoded(decoder: Decoder, record: Record) -> Shown:
     except RecordError as error:
         return Shown(record, None, f"cannot be decoded: {error.message}")
     except TimeoutError:
-        raise UnavailableError("the schema registry does not answer: is it up? (pipeline doctor)") from None
+        raise UnavailableError("the schema registry does not answer: is it up? (pipeline doctor says)") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
+import orjson
 
 from pipeline import catalogue, settings
 from pipeline.cli.lines import CheckedLines, Lines, RawLines
@@ -24,6 +25,8 @@ from pipeline.stream.record import Headers
 
 _SHOWN = 10
 """Invalid lines that are told one by one."""
+_LOOKED_AT = 64 << 20
+"""Bytes of a file that are read at once to say what it is."""
 
 
 @click.command()
@@ -148,11 +151,26 @@ def _check(lines: Lines, file: Path) -> None:
             tell(total, None)
     if isinstance(lines, CheckedLines):
         lines.unknown.clear()
+    if wrong == total and _is_one_document(file):
+        raise UsageError(
+            f"{file} is one JSON document over several lines: write each record on its own (jq -c . {file})"
+        )
     if wrong:
         raise UsageError(
             f"{wrong:,} of {total:,} lines of {file} are not valid: nothing is published "
             "(--skip-invalid publishes the others)"
         )
+
+
+def _is_one_document(file: Path) -> bool:
+    """Whether somebody gave pretty-printed JSON."""
+    if file.stat().st_size > _LOOKED_AT:
+        return False
+    try:
+        orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _numbered(source: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -171,7 +171,7 @@ class Registry:
             ) from None
         except Exception as error:  # noqa: BLE001  # the client lets its HTTP library's own errors through
             raise UnavailableError(
-                f"schema registry {self.url} cannot be reached ({type(error).__name__}): is it up? (pipeline doctor)"
+                f"schema registry {self.url} cannot be reached ({type(error).__name__}): is it up?"
             ) from None
 
 
