@@ -21,7 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -37,6 +37,18 @@ CACHE_FOLDER = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enrichment-pipeline"
 )
 """Everything this machine may lose: downloaded servers, the embedded stack's data, worker slots."""
+
+
+def _seconds(value: object) -> object:
+    """A bare number in the environment is seconds, as it is in the file."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+"""Seconds (`30`) or ISO 8601 (`PT30S`)."""
 
 
 class _Section(BaseModel):
@@ -99,7 +111,7 @@ class ProviderSettings(_Section):
     input_tokens_per_minute: int = 0
     output_tokens_per_minute: int = 0
     max_concurrency: int = 1000
-    timeout: timedelta = timedelta(seconds=60)
+    timeout: Duration = timedelta(seconds=60)
     simulated: bool = False
     """True for the simulator: its outputs say so in their provenance."""
 
@@ -121,8 +133,8 @@ class EngineSettings(_Section):
     """Records in `process` at once."""
     backlog: Annotated[int, Field(ge=1)] = 5000
     """Records fetched and not yet finished, waiting for their key's turn included."""
-    commit_interval: timedelta = timedelta(milliseconds=50)
-    grace: timedelta = timedelta(seconds=10)
+    commit_interval: Duration = timedelta(milliseconds=50)
+    grace: Duration = timedelta(seconds=10)
     """How long records in flight may go on at a stop or a revoked partition."""
     slot: str = ""
     """Stable name of this worker among its group's; empty: the lowest free one on this host."""
@@ -156,7 +168,7 @@ class GuardSettings(_Section):
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     window: Annotated[int, Field(ge=10)] = 200
-    probe_after: timedelta = timedelta(seconds=60)
+    probe_after: Duration = timedelta(seconds=60)
     """How long the processor stays paused before it tries again."""
 
 

@@ -138,26 +138,27 @@ def _publish(
 
 def _check(lines: Lines, file: Path) -> None:
     """All lines of a file. Raises UsageError when one is not valid: nothing is published then."""
-    wrong = total = 0
+    wrong: list[str] = []
+    total = 0
     with _opened(file) as source, progress("checking") as tell:
         for number, line in _numbered(source):
             total += 1
             try:
                 lines.read(line)
             except RecordError as error:
-                wrong += 1
-                if wrong <= _SHOWN:
-                    click.echo(f"line {number}: {error.message}", err=True)
+                wrong.append(f"line {number}: {error.message}")
             tell(total, None)
     if isinstance(lines, CheckedLines):
         lines.unknown.clear()
-    if wrong == total and _is_one_document(file):
+    if len(wrong) == total and _is_one_document(file):
         raise UsageError(
             f"{file} is one JSON document over several lines: write each record on its own (jq -c . {file})"
         )
+    for line in wrong[:_SHOWN]:
+        click.echo(line, err=True)
     if wrong:
         raise UsageError(
-            f"{wrong:,} of {total:,} lines of {file} are not valid: nothing is published "
+            f"{len(wrong):,} of {total:,} lines of {file} are not valid: nothing is published "
             "(--skip-invalid publishes the others)"
         )
 

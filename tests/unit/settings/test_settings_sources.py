@@ -125,6 +125,11 @@ def test_environment_wins_over_file_and_file_over_default(given: Set) -> None:
     assert where["engine.slot"] is Origin.DEFAULT
 
 
+@pytest.mark.parametrize("value", ["90", "90.0", "PT90S", "PT1M30S"])
+def test_a_duration_is_seconds_or_iso_8601(given: Set, value: str) -> None:
+    assert given(PIPELINE_ENGINE__GRACE=value).engine.grace.total_seconds() == 90
+
+
 def test_an_empty_variable_is_no_setting(given: Set) -> None:
     assert given(PIPELINE_ENGINE__CONCURRENCY="").engine.concurrency == 1000
 
