@@ -154,8 +154,8 @@ def _check(lines: Lines, file: Path) -> None:
         raise UsageError(
             f"{file} is one JSON document over several lines: write each record on its own (jq -c . {file})"
         )
-    for line in wrong[:_SHOWN]:
-        click.echo(line, err=True)
+    for told in wrong[:_SHOWN]:
+        click.echo(told, err=True)
     if wrong:
         raise UsageError(
             f"{len(wrong):,} of {total:,} lines of {file} are not valid: nothing is published "
