@@ -149,14 +149,16 @@ class Provider:
         read, written = cache.look_up(now, key, ask)
         usage = Usage(prompt_tokens, said.usage.output, read, written, said.usage.reasoning)
         timing = {**shown, "openai-processing-ms": str(int(delay_s * 1000))} if wire.name == "openai" else shown
+        reply = wire.said(ask, Said(said.text, said.stop, usage), timing, self._number, wall)
         return Plan(
             wire.name,
             ask.model,
             str(fault or ("length" if said.stop is Stop.LENGTH else "ok")),
             delay_s,
-            wire.said(ask, Said(said.text, said.stop, usage), timing, self._number, wall),
+            reply,
             Silence.CUT if fault is Fault.CUT else None,
-            usage,
+            # What a vendor says by an error is not billed.
+            usage if reply.status == 200 else None,
             (quota, limits, admitted),
         )
 

@@ -244,13 +244,14 @@ async def test_answer_faults_arrive_as_answers(start: Start, fault: str, stops: 
             assert orjson.loads(answer.text)["summary"] != "(simulated) My card was charged twice."
 
 
-async def test_a_content_filter_is_the_vendors_own(start: Start) -> None:
+async def test_a_content_filter_is_the_vendors_own(start: Start, server: Server) -> None:
     vendor = await start(faults={"content_filter": 1})
     if vendor.name == "openai":
         assert (await vendor.ask()).stop == "content_filter"
     else:
         with pytest.raises(anthropic.BadRequestError, match="content filtering"):
             await vendor.ask()
+        assert (await _control(server, {}))["bill"]["delivered"]["models"] == [], "errors are not billed"
 
 
 async def test_a_proxys_page_comes_with_status_200(start: Start, server: Server) -> None:
