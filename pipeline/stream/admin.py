@@ -21,7 +21,7 @@ from pipeline.stream.kafka import (
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -39,6 +39,14 @@ _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
 _Part = tuple[str, int]
 
+_ELECTING: Final = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError._WAIT_COORD,
+    }
+)
 _SCRAM_ROUNDS: Final = 8192
 """Iterations of SCRAM's key derivation: the broker's minimum is 4,096."""
 
@@ -115,6 +123,8 @@ class Admin:
     def __init__(self, client: Mapping[str, str], timeout: float = 15.0) -> None:
         """`timeout`: seconds for each request."""
         self._complaints = Complaints(client)
+        self._client = dict(client)
+        self._onlookers: dict[str, Consumer] = {}
         self._timeout = timeout
         config: dict[str, Any] = {"log_level": 0, **client, "error_cb": self._complaints}
         self._admin = AdminClient(config, logger=SILENT)
@@ -228,15 +238,34 @@ class Admin:
     def lag(self, group: str, topics: Iterable[str]) -> list[Lag]:
         """How far the group is behind on each partition of `topics`."""
         ends = self.ends(topics)
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(*part) for part in sorted(ends)] or None)
         with self._doing(f"looking at group {group}"):
-            futures = self._admin.list_consumer_group_offsets([asked], request_timeout=self._timeout)
-            answer = self._all(futures)[group]
-        committed = {(part.topic, part.partition): part.offset for part in answer.topic_partitions}
+            answer = self._committed(group, [TopicPartition(*part) for part in ends])
+        committed = {(part.topic, part.partition): part.offset for part in answer}
         return [
             Lag(*part, committed[part] if committed.get(part, -1) >= 0 else None, end)
             for part, end in sorted(ends.items())
         ]
+
+    def _committed(self, group: str, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """What the group committed; waits while its coordinator is elected."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return self._onlooker(group).committed(partitions, timeout=self._timeout)
+            except KafkaException as error:
+                if error.args[0].code() not in _ELECTING or time.monotonic() > deadline:
+                    raise
+                self._admin.poll(0.05)
+
+    def _onlooker(self, group: str) -> Consumer:
+        """A consumer that names the group and never joins it.
+
+        The admin client's own look-up crashes the process when the group's coordinator moves or is not yet elected
+        (librdkafka 2.16: it refreshes a consumer group that an admin client does not have).
+        """
+        if group not in self._onlookers:
+            self._onlookers[group] = Consumer({"log_level": 0, **self._client, "group.id": group}, logger=SILENT)
+        return self._onlookers[group]
 
     def _await(self, names: Sequence[str]) -> None:
         """A topic just made is not known to a broker at once: what follows would fail."""
