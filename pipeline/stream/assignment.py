@@ -12,6 +12,9 @@ from pipeline.stream.lanes import PartitionLanes
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Output, Record
 
+Name = tuple[str, int]
+"""Topic and partition number."""
+
 
 class Phase(Enum):
     """What may be done with the partition."""
@@ -80,7 +83,7 @@ class Assignment:
         return f"<{self.topic}[{self.partition}] {self.phase.name.lower()}>"
 
     @property
-    def name(self) -> tuple[str, int]:
+    def name(self) -> Name:
         """Topic and partition number."""
         return self.topic, self.partition
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import UnavailableError, UsageError
+from pipeline.stream.failures import Complaints
 from pipeline.stream.intake import Intake, oldest_arrival
 from pipeline.stream.kafka import KafkaError, KafkaException
 from pipeline.stream.membership import Membership
@@ -30,6 +31,8 @@ __all__ = ["Engine", "EnginePolicy", "EngineState", "EngineStatus"]
 
 _TEND = 0.25
 """Seconds between two looks at limits that no event brings up."""
+_FROZEN = 2.0
+"""Seconds without a turn of the event loop after which membership is in doubt; sessions last longer."""
 
 _UNASSIGNED = 6.0
 """Seconds after which a worker without a partition is idle: others may hold them all, and a group that moves some
@@ -60,7 +63,7 @@ class Engine:
         self._observer = observer or Silent()
         self._consumer_settings = consumer_settings(client, group, policy)
         self._producer_settings = producer_settings(client, transactional_id, policy)
-        self._servers = client.get("bootstrap.servers", "")
+        self._client = dict(client)
         self._transactional_id = transactional_id
         self._state = EngineState.STARTING
         self._paused_reason: str | None = None
@@ -156,11 +159,12 @@ class Engine:
                 failure.set_exception(error)
 
         observer = guarded(self._observer)
+        complaints = Complaints(self._client)
         intake = Intake(self._processor, policy, observer, fail)
         # The drain's own grace, then a commit that may have to build a producer first.
         patience = policy.grace.total_seconds() + 2 * policy.transaction_timeout.total_seconds()
         try:
-            membership = Membership(self._consumer_settings, self._topics, intake, self._loop, patience=patience)
+            membership = Membership(self._consumer_settings, self._topics, complaints, intake, patience=patience)
             releaser = Releaser(
                 self._producer_settings,
                 policy,
@@ -175,25 +179,27 @@ class Engine:
         intake.wake = releaser.wake
         intake.is_settled = releaser.is_settled
         return _Running(
-            intake, membership, releaser, failure, fail, patience + policy.transaction_timeout.total_seconds()
+            intake,
+            complaints,
+            membership,
+            releaser,
+            failure,
+            fail,
+            patience + policy.transaction_timeout.total_seconds(),
         )
 
     async def _contact(self, running: _Running) -> None:
         """First the brokers and topics, then the producer: its start ends what a killed predecessor left open, before
         this worker joins and reads the committed offsets."""
-        timeout = self._policy.start_timeout.total_seconds()
-        await asyncio.to_thread(running.membership.check, timeout)
+        within = self._policy.start_timeout.total_seconds()
+        await running.membership.check(within)
+        doing = f"starting transactions as {self._transactional_id}"
         try:
             await running.releaser.open()
         except TimeoutError:
-            raise UnavailableError(f"Kafka at {self._servers} does not answer") from None
+            raise running.complaints.failure(KafkaError(KafkaError._TIMED_OUT), doing) from None
         except KafkaException as failure:
-            error: KafkaError = failure.args[0]
-            if error.code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-                raise UnavailableError(
-                    f"this user may not write as transactional id {self._transactional_id}: an ACL is missing"
-                ) from None
-            raise UnavailableError(f"Kafka at {self._servers} starts no transactions: {error.str()}") from None
+            raise running.complaints.failure(failure, doing) from None
 
     async def _work(self, running: _Running) -> None:
         assert self._loop is not None
@@ -201,9 +207,9 @@ class Engine:
         self._apply_pause()
         member = self._loop.create_task(running.membership.run())
         releasing = self._loop.create_task(running.releaser.run())
-        tending = self._loop.create_task(self._tend(running))
+        self._tend(time.monotonic())
         try:
-            await asyncio.wait({member, releasing, tending, running.failure}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({member, releasing, running.failure}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._state = EngineState.STOPPING
             if not member.done():
@@ -212,25 +218,30 @@ class Engine:
                 running.membership.leave()
                 await asyncio.wait({member}, timeout=self._policy.transaction_timeout.total_seconds())
             running.intake.abandon()
-            for task in (releasing, tending):
-                task.cancel()
-            await asyncio.wait({releasing, tending})
-        for ended in (running.failure, member, releasing, tending):
+            releasing.cancel()
+            await asyncio.wait({releasing})
+        for ended in (running.failure, member, releasing):
             if ended.done() and not ended.cancelled() and (error := ended.exception()):
                 raise error
 
-    async def _tend(self, running: _Running) -> None:
-        while True:
-            await asyncio.sleep(_TEND)
-            running.intake.balance(time.monotonic())
+    def _tend(self, due: float) -> None:
+        """Again and again, as a timer and not a task: after a freeze it runs before anything that was due meanwhile."""
+        assert self._loop is not None
+        assert self._running is not None
+        now = time.monotonic()
+        if now - due > _FROZEN:
+            self._running.intake.doubt(now)
+        self._running.intake.tend(now)
+        if self._state is not EngineState.STOPPED:
+            self._loop.call_later(_TEND, self._tend, now + _TEND)
 
     def _leave(self) -> None:
         running = self._running
         if running is None or self._loop is None:
             return
-        running.intake.lanes.hold()
+        running.intake.lanes.hold("stopping")
         running.membership.leave()
-        late = UnavailableError(f"Kafka at {self._servers} did not let this worker commit and leave in time")
+        late = UnavailableError("Kafka did not let this worker commit and leave in time")
         self._too_late = self._loop.call_later(running.patience, running.fail, late)
 
     def _apply_pause(self) -> None:
@@ -238,9 +249,9 @@ class Engine:
             return
         self._running.membership.paused = self._paused_reason is not None
         if self._paused_reason is not None:
-            self._running.intake.lanes.hold()
+            self._running.intake.lanes.hold("paused")
         else:
-            self._running.intake.lanes.release()
+            self._running.intake.lanes.release("paused")
 
     def _on_loop(self, action: Callable[[], None]) -> None:
         if self._loop is not None:
@@ -253,6 +264,7 @@ class _Running:
     """The parts of an engine that runs."""
 
     intake: Intake
+    complaints: Complaints
     membership: Membership
     releaser: Releaser
     failure: asyncio.Future[None]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 
-from pipeline.stream.assignment import Assignment, Finished, Phase
+from pipeline.stream.assignment import Assignment, Finished, Name, Phase
+from pipeline.stream.fetch import Arrival
 from pipeline.stream.lanes import Lanes
-from pipeline.stream.membership import Arrival, Name
 from pipeline.stream.observer import Observer
 from pipeline.stream.policy import EnginePolicy
 from pipeline.stream.progress import Progress
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 _FULL = 0.25
 """Seconds at the backlog's limit before partitions are paused: pausing throws the prefetched records away."""
+_DOUBT = "membership in doubt"
+_LONGEST_DOUBT = 3.0
+"""Seconds; the group's answer to a late heartbeat comes within milliseconds."""
 _OPEN_AGAIN = 0.7
 """Part of a limit at which what was paused for it goes on."""
 
@@ -54,6 +57,7 @@ class Intake:
         self._held_bytes = 0
         self._full_since: float | None = None
         self._overflowing = False
+        self._doubted_since: float | None = None
         self._changed = asyncio.Event()
         self._drains: set[asyncio.Task[None]] = set()
 
@@ -92,11 +96,12 @@ class Intake:
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
-    def gone(self, assignments: Sequence[Assignment], *, lost: bool, took: timedelta) -> None:
+    def gone(self, assignments: Sequence[Assignment], lost: bool, took: timedelta) -> None:
         self.last_activity = time.monotonic()
         cancelled = sum(self._drop(one) for one in assignments)
         names = [one.name for one in assignments]
         if lost:
+            self._trust()
             self._observer.lost(names, cancelled)
         else:
             self._observer.revoked(names, cancelled, took)
@@ -119,6 +124,18 @@ class Intake:
         if assignment.phase is not Phase.GONE:
             self._forget(assignment, len(finished), sum(_size(one.record) for one in finished))
         self._changed.set()
+        self._trust()
+        self.balance(now)
+
+    def doubt(self, now: float) -> None:
+        """This process did not run for a while, and may be no member any more: starts nothing until that is known."""
+        self._doubted_since = now
+        self.lanes.hold(_DOUBT)
+
+    def tend(self, now: float) -> None:
+        """Looks at limits that no event brings up; called a few times a second."""
+        if self._doubted_since is not None and now - self._doubted_since > _LONGEST_DOUBT:
+            self._trust()
         self.balance(now)
 
     def balance(self, now: float) -> None:
@@ -149,6 +166,12 @@ class Intake:
         for one in list(self.assignments.values()):
             self._drop(one)
         self._changed.set()
+
+    def _trust(self) -> None:
+        """A commit went through, or the partitions are known to be lost: either way it is known what is ours."""
+        if self._doubted_since is not None:
+            self._doubted_since = None
+            self.lanes.release(_DOUBT)
 
     # --- one record
 

@@ -36,7 +36,7 @@ class Lanes:
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
         self._ready: deque[_Lane] = deque()
-        self._held = False
+        self._held: set[str] = set()
         self.in_flight = 0
         """Records that have started and not ended."""
 
@@ -74,13 +74,13 @@ class Lanes:
         self._start()
         return len(tasks)
 
-    def hold(self) -> None:
-        """Starts nothing until `release`; what is in flight goes on."""
-        self._held = True
+    def hold(self, reason: str) -> None:
+        """Starts nothing until this reason is released; what is in flight goes on."""
+        self._held.add(reason)
 
-    def release(self) -> None:
-        """Starts records again."""
-        self._held = False
+    def release(self, reason: str) -> None:
+        """Starts records again, unless there is another reason."""
+        self._held.discard(reason)
         self._start()
 
     def _start(self) -> None:

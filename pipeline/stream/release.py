@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,12 +16,13 @@ from pipeline.stream import metadata
 from pipeline.stream.assignment import Assignment, Finished, Phase
 from pipeline.stream.cadence import Cadence, CadencePolicy
 from pipeline.stream.kafka import KafkaException
-from pipeline.stream.membership import View
 from pipeline.stream.observer import Observer
 from pipeline.stream.policy import EnginePolicy
+from pipeline.stream.producer import TransactionalProducer
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Output, Processor
-from pipeline.stream.transaction import Outcome, Refusal, Result, Share, TransactionalProducer
+from pipeline.stream.transaction import Outcome, Refusal, Result, Share
+from pipeline.stream.view import View
 
 log = logging.getLogger(__name__)
 
@@ -219,17 +221,23 @@ class Releaser:
         """Another producer in place of this one: its start ends and fences what the old one left."""
         self.rebuilds += 1
         self._observer.abandoned(reason)
-        wait = 0.05
+        waits = itertools.chain((0.05, 0.1, 0.2, 0.5), itertools.repeat(1.0))
+        usable = False
         while True:
-            self._producer.give_up()
-            self._producer = TransactionalProducer(self._settings, careful=careful)
+            if not usable:
+                self._producer.give_up()
+                self._producer = TransactionalProducer(self._settings, careful=careful)
             try:
                 await self._producer.init(self._patience)
                 return
-            except (KafkaException, TimeoutError) as error:
-                self._observer.trouble(_why(error))
-            await asyncio.sleep(wait)
-            wait = min(2 * wait, 2.0)
+            except TimeoutError:
+                usable = False
+                self._observer.trouble("the producer did not come back")
+            except KafkaException as failure:
+                # A start that only took too long goes on where it was.
+                usable = failure.args[0].retriable()
+                self._observer.trouble(_text(failure))
+            await asyncio.sleep(next(waits))
 
     async def _ask_about_unsure(self) -> None:
         """Drops what a transaction of unknown fate did commit; the answer is final because its producer was fenced."""
@@ -237,7 +245,7 @@ class Releaser:
             try:
                 found = await self._group.committed(unsure, 1.0)
             except KafkaException as error:
-                self._observer.trouble(_why(error))
+                self._observer.trouble(_text(error))
                 await asyncio.sleep(0.05)
                 continue
             for assignment, known in found.items():
@@ -247,7 +255,5 @@ class Releaser:
                 self._settled(assignment, done)
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, KafkaException):
-        return f"{error.args[0].name()}: {error.args[0].str()}"
-    return "the producer did not come back"
+def _text(failure: KafkaException) -> str:
+    return f"{failure.args[0].name()}: {failure.args[0].str()}"

@@ -1,27 +1,19 @@
-"""The producer side: one transactional producer, and the one thread that calls it."""
+"""One transaction: outputs and offsets, committed together or not at all."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, auto
-from queue import SimpleQueue
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec
 
 from pipeline.stream.assignment import Assignment, Finished
+from pipeline.stream.failures import SILENT
 from pipeline.stream.kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
-from pipeline.stream.librarylog import LibraryLog
 from pipeline.stream.record import Output
 
-log = logging.getLogger(__name__)
-
 P = ParamSpec("P")
-T = TypeVar("T")
 
 REFUSED = frozenset(
     {
@@ -34,6 +26,11 @@ REFUSED = frozenset(
     }
 )
 """What the client or the broker says of an output that it will never take; anything else may pass with time."""
+
+_OFFSETS = 5.0
+_ABORT = 5.0
+_COMMIT = 1.0
+"""Seconds of one attempt. A refused output makes a commit wait out its timeout: a short one, again and again."""
 
 
 class Outcome(Enum):
@@ -74,138 +71,73 @@ class Result:
     reason: str = ""
     refusals: tuple[Refusal, ...] = ()
     suspect: bool = False
-    """The broker refused a batch that holds an output it will never take: find it with a careful producer."""
+    """The broker refused a request in which some output will never be taken: a careful producer finds it."""
 
 
-class TransactionalProducer:
-    """A producer and its thread. Every call returns a future at once; calls are done one after the other.
+class Transactor:
+    """A transactional producer, used by one thread. Its calls block.
 
     `careful` sends every output in a request of its own: the broker fails all outputs of a refused request, good ones
     too, and only so is it known which one it was.
     """
 
-    def __init__(self, settings: Mapping[str, str | int | bool], *, careful: bool = False) -> None:
-        self.careful = careful
+    def __init__(self, settings: Mapping[str, str | int | bool], *, careful: bool) -> None:
+        """Raises KafkaException when the library does not take a setting."""
+        self.given_up = False
+        """Retries end; set by any thread."""
+        self._careful = careful
         self._undelivered: set[int] = set()
-        self._given_up = False
-        self._calls: SimpleQueue[Callable[[Producer], None] | None] = SimpleQueue()
         requests = {"batch.num.messages": 1} if careful else {}
-        producer = Producer({**settings, **requests, "on_delivery": self._not_delivered}, logger=LibraryLog(log))
-        # A daemon: a call that never comes back must not keep the program alive. Only the thread keeps the producer:
-        # its end, which may take long as well, is the thread's too.
-        threading.Thread(target=self._serve, args=(producer,), name="kafka-producer", daemon=True).start()
+        self._producer = Producer({**settings, **requests, "on_delivery": self._not_delivered}, logger=SILENT)
 
-    async def init(self, within: float) -> None:
-        """Ends what a predecessor with this transactional id left open and fences it. Raises KafkaException.
+    def init(self, timeout: float) -> None:
+        """Ends what a predecessor with this transactional id left open and fences it. Raises KafkaException."""
+        self._producer.init_transactions(timeout)
 
-        Takes up to `within` seconds by itself, and is given up after twice that (raises TimeoutError).
-        """
-        async with asyncio.timeout(2 * within):
-            await self._call(self._init, within)
-
-    async def commit(self, shares: Sequence[Share], membership: object, within: float) -> Result:
-        """Everything in `shares`, and their offsets as the member that `membership` describes, in one transaction.
-
-        UNKNOWN when it takes longer than `within` seconds: a call into librdkafka can hang past its own timeout.
-        """
-        try:
-            async with asyncio.timeout(within):
-                return await self._call(self._transact, shares, membership)
-        except TimeoutError:
-            return Result(Outcome.UNKNOWN, "the transaction did not come back")
-
-    def give_up(self) -> None:
-        """Ends the thread as soon as its present call comes back, if ever; does not wait."""
-        self._given_up = True
-        self._calls.put(None)
-
-    def _call(
-        self, function: Callable[Concatenate[Producer, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> asyncio.Future[T]:
-        future: Future[T] = Future()
-
-        def call(producer: Producer) -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(function(producer, *args, **kwargs))
-            except BaseException as error:  # noqa: BLE001  (whoever waits for the future gets it)
-                future.set_exception(error)
-
-        self._calls.put(call)
-        return asyncio.wrap_future(future)
-
-    def _serve(self, producer: Producer) -> None:
-        while (call := self._calls.get()) is not None:
-            call(producer)
-
-    def _not_delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            self._undelivered.add(error.code())
-
-    # --- on the thread
-
-    def _init(self, producer: Producer, timeout: float) -> None:
-        producer.init_transactions(timeout)
-
-    def _transact(self, producer: Producer, shares: Sequence[Share], membership: object) -> Result:
+    def transact(self, shares: Sequence[Share], proof: bytes) -> Result:
+        """One transaction with all outputs of `shares` and their offsets, as the member of which `proof` is."""
         refusals: list[Refusal] = []
         self._undelivered.clear()
         try:
-            producer.begin_transaction()
-            self._produce(producer, shares, refusals)
+            self._producer.begin_transaction()
+            for share in shares:
+                for finished in share.finished:
+                    for output in finished.outputs:
+                        self._produce(share, finished, output, refusals)
             if refusals:
-                return self._abort(producer, "an output was refused by the client", refusals)
-            offsets = [
-                TopicPartition(share.assignment.topic, share.assignment.partition, share.offset, share.metadata)
-                for share in shares
-            ]
-            self._persist(producer.send_offsets_to_transaction, offsets, membership, 5)
-            # A refused output makes the commit wait out its timeout: a short one, again and again.
-            self._persist(producer.commit_transaction, 1)
+                return self._abort("an output was refused by the client", refusals)
+            offsets = [TopicPartition(*share.assignment.name, share.offset, share.metadata) for share in shares]
+            self._persist(self._producer.send_offsets_to_transaction, offsets, proof, _OFFSETS)
+            self._persist(self._producer.commit_transaction, _COMMIT)
             return Result(Outcome.COMMITTED)
         except KafkaException as failure:
             error: KafkaError = failure.args[0]
             reason = f"{error.name()}: {error.str()}"
             if error.fatal():
                 return Result(Outcome.UNKNOWN, reason)
-            suspect = error.code() in REFUSED
-            return self._abort(producer, reason, refusals, suspect=suspect)
+            return self._abort(reason, refusals, suspect=error.code() in REFUSED)
 
-    def _abort(self, producer: Producer, reason: str, refusals: list[Refusal], *, suspect: bool = False) -> Result:
+    def _abort(self, reason: str, refusals: list[Refusal], *, suspect: bool = False) -> Result:
         try:
-            self._persist(producer.abort_transaction, 5)
+            self._persist(self._producer.abort_transaction, _ABORT)
         except KafkaException as failure:
             return Result(Outcome.UNKNOWN, f"{reason}, and the abort failed: {failure.args[0].name()}")
         # Aborting delivers the reports that were outstanding: only now is it known what was refused.
         suspect = (suspect or not REFUSED.isdisjoint(self._undelivered)) and not refusals
         return Result(Outcome.ABORTED, reason, tuple(refusals), suspect)
 
-    def _produce(self, producer: Producer, shares: Sequence[Share], refusals: list[Refusal]) -> None:
-        for share in shares:
-            for finished in share.finished:
-                for output in finished.outputs:
-                    self._send(producer, share, finished, output, refusals)
-
-    def _send(
-        self, producer: Producer, share: Share, finished: Finished, output: Output, refusals: list[Refusal]
-    ) -> None:
-        report = None
-        if self.careful:
-            report = functools.partial(self._tell, refusals, share, finished, output)
+    def _produce(self, share: Share, finished: Finished, output: Output, refusals: list[Refusal]) -> None:
+        options: dict[str, object] = {}
+        if output.headers:
+            options["headers"] = list(output.headers)
+        if self._careful:
+            options["on_delivery"] = functools.partial(self._tell, refusals, share, finished, output)
         while True:
             try:
-                if report:
-                    producer.produce(
-                        output.topic, output.value, output.key, headers=list(output.headers), on_delivery=report
-                    )
-                elif output.headers:
-                    producer.produce(output.topic, output.value, output.key, headers=list(output.headers))
-                else:
-                    producer.produce(output.topic, output.value, output.key)
+                self._producer.produce(output.topic, output.value, output.key, **options)  # type: ignore[arg-type]
                 return
             except BufferError:
-                producer.poll(0.05)
+                self._producer.poll(0.05)
             except KafkaException as failure:
                 error: KafkaError = failure.args[0]
                 if error.code() not in REFUSED:
@@ -216,8 +148,12 @@ class TransactionalProducer:
                 refusals.append(Refusal(share, finished, output, type(failure).__name__))
                 return
 
+    def _not_delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            self._undelivered.add(error.code())
+
+    @staticmethod
     def _tell(
-        self,
         refusals: list[Refusal],
         share: Share,
         finished: Finished,
@@ -235,5 +171,5 @@ class TransactionalProducer:
                 call(*args, **kwargs)
                 return
             except KafkaException as failure:
-                if self._given_up or not failure.args[0].retriable():
+                if self.given_up or not failure.args[0].retriable():
                     raise

@@ -135,17 +135,19 @@ async def test_a_dropped_partition_frees_its_places_at_once_even_for_work_that_n
     assert lanes.in_flight == 0
 
 
-async def test_held_lanes_start_nothing_until_released() -> None:
+async def test_held_lanes_start_nothing_until_every_reason_is_released() -> None:
     done = []
 
     async def work(one: Record) -> None:
         done.append(one.offset)
 
     lanes, partition = Lanes(2), PartitionLanes(work)
-    lanes.hold()
+    lanes.hold("stopping")
+    lanes.hold("paused")
     lanes.admit(partition, [record(0, b"a")])
+    lanes.release("paused")
     await asyncio.sleep(0)
     assert (lanes.in_flight, partition.waiting) == (0, 1)
-    lanes.release()
+    lanes.release("stopping")
     await settle(lanes, partition)
     assert done == [0]
