@@ -35,8 +35,22 @@ def _filters(function: Callable[..., None]) -> Callable[..., None]:
 
     @click.option("--topic", metavar="TOPIC", help="An input topic or its dead-letter topic.  [default: all]")
     @click.option("--id", "ids", multiple=True, metavar="ID", help="As `list` shows it, or an event id.")
-    @click.option("--cause", "causes", multiple=True, type=click.Choice([*Cause]), metavar="CAUSE", help="Why it died.")
-    @click.option("--stage", "stages", multiple=True, type=click.Choice([*Stage]), metavar="STAGE", help="Where.")
+    @click.option(
+        "--cause",
+        "causes",
+        multiple=True,
+        type=click.Choice([cause.value for cause in Cause]),
+        metavar="CAUSE",
+        help="Why it died.",
+    )
+    @click.option(
+        "--stage",
+        "stages",
+        multiple=True,
+        type=click.Choice([stage.value for stage in Stage]),
+        metavar="STAGE",
+        help="Where.",
+    )
     @click.option("--tenant", "tenants", multiple=True, metavar="TENANT", help="Whose record it is.")
     @click.option(
         "--since",
@@ -91,13 +105,15 @@ def list_(topic: str | None, wanted: Filter, limit: int, as_json: bool) -> None:
     def keep(letter: DeadLetter) -> None:
         causes[letter.text("cause")] += 1
         when = letter.failed_at.strftime("%Y-%m-%d %H:%M:%S")
-        told = [letter.text(name) for name in ("cause", "stage", "tenant_id", "entity_id")]
-        rows.append((letter.failed_at, [letter.id, when, *told, letter.status]))
+        told = [letter.text(name) for name in ("cause", "stage", "tenant_id")]
+        rows.append((letter.failed_at, [letter.id, when, *told, story.concerns(letter), letter.status]))
 
     asyncio.run(_each(topics, chosen, wanted, keep))
     shown = sorted(rows)[-limit:] if limit else sorted(rows)
     if shown:
-        print_table(("id", "died (UTC)", "cause", "stage", "tenant", "entity", "status"), [row for _, row in shown])
+        print_table(
+            ("id", "died (UTC)", "cause", "stage", "tenant", "entity or key", "status"), [row for _, row in shown]
+        )
     left_out = f", the newest {len(shown)} shown" if len(shown) < len(rows) else ""
     click.echo(f"{_count(len(rows))}{_by(causes)}{left_out}")
 
@@ -214,6 +230,8 @@ async def _original(topics: DeadLetterTopics, letter: DeadLetter) -> object:
 
 def _preview(letters: Mapping[str, Sequence[DeadLetter]]) -> None:
     for topic, found in letters.items():
+        if not found:
+            continue
         causes = Counter(letter.text("cause") for letter in found)
         click.echo(f"{topic}: {_count(len(found))}{_by(causes)}")
         if lost := sum(not story.kept(letter) for letter in found):

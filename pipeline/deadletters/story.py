@@ -25,6 +25,11 @@ def kept(letter: DeadLetter) -> bool:
     return letter.envelope["original"] is not None or not letter.envelope["original_size"]
 
 
+def concerns(letter: DeadLetter) -> str:
+    """The ticket, claim, ...; the record's key where that could not be read."""
+    return letter.text("entity_id") or _readable(cast(bytes | None, letter.envelope["key"])) or ""
+
+
 def lines(letter: DeadLetter) -> Iterator[Line]:
     """The whole story, in the order in which an operator asks."""
     told = letter.envelope

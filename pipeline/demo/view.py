@@ -97,7 +97,7 @@ def _records(frame: Frame) -> Table:
 
 
 def _providers(routes: Sequence[RouteStatus]) -> Table:
-    table = _table("provider", "model", "breaker", "quota", "calls", "429", "failed", "waiting", "tokens", "cost")
+    table = _table("provider", "model", "breaker", "quota", "calls", "429", "failed", "wait", "tokens", "cost")
     for route in routes:
         table.add_row(
             route.provider,
@@ -108,7 +108,7 @@ def _providers(routes: Sequence[RouteStatus]) -> Table:
             f"{route.throttled:,}",
             f"{route.failed:,}",
             f"{route.waiting:,}",
-            f"{route.input_tokens + route.output_tokens:,}",
+            f"{(route.input_tokens + route.output_tokens) / 1000:,.0f}k",
             _money(route),
         )
     if not routes:
@@ -118,9 +118,15 @@ def _providers(routes: Sequence[RouteStatus]) -> Table:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(first, min_width=12)
+    table.add_column(first, min_width=9)
     for name in others:
-        table.add_column(name, justify="left" if name in ("model", "breaker", "engine") else "right", no_wrap=True)
+        # Where a terminal is narrow, the model's name is what gives way.
+        table.add_column(
+            name,
+            justify="left" if name in ("model", "breaker", "engine") else "right",
+            no_wrap=name != "model",
+            overflow="ellipsis",
+        )
     return table
 
 
