@@ -132,9 +132,6 @@ def _providers(effective: Settings, known: Catalogue) -> Iterator[Finding]:
 
 async def _unreachable(effective: Settings, names: list[str]) -> dict[str, str]:
     """Provider to why it cannot be asked; empty when it can."""
-    # The SDKs take a second to import: only who looks at providers pays for it.
-    from pipeline.llm import Gateway
-
     found = {}
     for name in names:
         provider = effective.providers.get(name)
@@ -145,6 +142,9 @@ async def _unreachable(effective: Settings, names: list[str]) -> dict[str, str]:
     ready = {name: effective.providers[name] for name in names if name not in found}
     if not ready:
         return found
+    # The SDKs take a second to import: only who asks a provider pays for it.
+    from pipeline.llm import Gateway
+
     gateway = Gateway.open(ready)
     try:
         answers = await asyncio.gather(*(gateway.check(name, _PROVIDER_WAIT_S) for name in ready))
@@ -173,12 +173,12 @@ def _redis(effective: Settings) -> Iterator[Finding]:
 
 
 def _vault(effective: Settings) -> Iterator[Finding]:
-    from pipeline.redact import Keyring
-
     if effective.vault.keys is None:
         how = 'set PIPELINE_VAULT__KEYS to "k1:$(openssl rand -base64 32)"'
         yield Finding("vault", State.MISSING, "no key: originals of dead letters cannot be sealed", how)
         return
+    from pipeline.redact import Keyring
+
     ids = Keyring.parse(effective.vault.keys.get_secret_value()).ids
     yield Finding("vault", State.OK, f"{len(ids)} key{'s' if len(ids) > 1 else ''}, {ids[0]} seals")
 
