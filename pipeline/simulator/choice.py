@@ -28,6 +28,8 @@ _LIKELY_WORDS: Mapping[str, str] = {
     "low": "curious feedback hours information opening praise suggestion thanks wondering",
 }
 """What texts say when a label by this name fits: labels of a scale rarely explain themselves."""
+_DESCRIBED, _NAMED = 60, 180
+"""What a word of a label's description, and of its name, says for it. Whole numbers: their sum has no order."""
 _NEUTRAL = ("other", "unknown", "none", "neutral", "normal", "medium")
 
 
@@ -36,16 +38,16 @@ class Chooser:
     """Labels, and how much each word of a text speaks for each."""
 
     labels: tuple[str, ...]
-    index: Mapping[str, tuple[tuple[int, float], ...]]
+    index: Mapping[str, tuple[tuple[int, int], ...]]
     default: int | None
 
     def choose(self, words: frozenset[str], u: float) -> str:
         """The label that fits best; without any hint the neutral one, or the one the draw `u` falls on."""
-        scores = [0.0] * len(self.labels)
+        scores = [0] * len(self.labels)
         for word in words & self.index.keys():
             for label, weight in self.index[word]:
                 scores[label] += weight
-        best = max(scores, default=0.0)
+        best = max(scores, default=0)
         if best > 0:
             return self.labels[scores.index(best)]
         return self.labels[int(u * len(self.labels)) if self.default is None else self.default]
@@ -59,13 +61,17 @@ def chooser(labels: tuple[str, ...], description: str, prompt: str) -> Chooser:
     """
     listed = label_descriptions(prompt)
     descriptions = {label: f"{listed.get(label, '')} {_explained(label, description)}" for label in labels}
-    said = [_vocabulary(label, descriptions.get(label, "")) for label in labels]
-    spread: dict[str, list[int]] = defaultdict(list)
-    for label, vocabulary in enumerate(said):
-        for word in vocabulary:
-            spread[word].append(label)
+    spread: dict[str, dict[int, int]] = defaultdict(dict)
+    for at, label in enumerate(labels):
+        for word in _forms(f"{descriptions[label]} {_likely(label)}"):
+            spread[word][at] = _DESCRIBED
+        for word in _forms(_spelled(label)):
+            spread[word][at] = _NAMED
     # A word that stands for several labels says less about each.
-    index = {word: tuple((label, 1 / len(owners) ** 2) for label in owners) for word, owners in spread.items()}
+    index = {
+        word: tuple((label, weight // len(owners)) for label, weight in owners.items())
+        for word, owners in spread.items()
+    }
     neutral = next((at for name in _NEUTRAL for at, label in enumerate(labels) if name in label.lower()), None)
     return Chooser(labels, index, neutral)
 
@@ -75,11 +81,17 @@ def _explained(label: str, description: str) -> str:
     return found[1] if found else ""
 
 
-def _vocabulary(label: str, description: str) -> set[str]:
-    # "URGENT" or "very_negative" speak for themselves; "NEUTRAL", "OTHER" only by their description.
-    known = " ".join(words for name, words in _LIKELY_WORDS.items() if name in label.lower().split("_"))
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label).replace("_", " ")
-    stems = {word for word in _WORDS.findall(f"{text} {description} {known}".lower()) if word not in _EMPTY}
-    return {stem + ending for stem in stems for ending in _ENDINGS} | {
-        stem[:-1] for stem in stems if stem.endswith("s") and len(stem) > 4
-    }
+def _spelled(label: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label).replace("_", " ")
+
+
+def _likely(label: str) -> str:
+    parts = label.lower().split("_")
+    return " ".join(words for name, words in _LIKELY_WORDS.items() if name in parts)
+
+
+def _forms(text: str) -> set[str]:
+    """The words of a text that mean something, in the forms in which others may use them."""
+    stems = {word for word in _WORDS.findall(text.lower()) if word not in _EMPTY}
+    singular = {stem[:-1] for stem in stems if stem.endswith("s") and len(stem) > 4}
+    return singular | {stem + ending for stem in stems for ending in _ENDINGS}
