@@ -146,16 +146,23 @@ class Registry:
         known = bool(self.versions(subject))
         try:
             if known:
-                self._call(lambda: self._client.set_config(subject, _COMPATIBILITY))
+                self._configure(subject)
             found = self._call(lambda: self._client.register_schema(subject, _sent(schema)))
             if not known:
                 # Apicurio has no settings for a subject without a version.
-                self._call(lambda: self._client.set_config(subject, _COMPATIBILITY))
+                self._configure(subject)
         except SchemaRegistryError as error:
             raise UsageError(f"the registry refused {subject}: {error.error_message}") from None
         if found is None:
             raise UsageError(f"the registry refused {subject}")
         return found
+
+    def _configure(self, subject: str) -> None:
+        """Sets the compatibility. Somebody who does so at the same moment makes Apicurio answer 409: ask once more."""
+        try:
+            self._call(lambda: self._client.set_config(subject, _COMPATIBILITY))
+        except SchemaRegistryError:
+            self._call(lambda: self._client.set_config(subject, _COMPATIBILITY))
 
     def _call(self, ask: Callable[[], _T]) -> _T | None:
         """The answer, None for 404. Raises UnavailableError when nobody answers."""
