@@ -84,7 +84,7 @@ class Lanes:
         self._start()
 
     def _start(self) -> None:
-        ready, loop = self._ready, asyncio.get_running_loop()
+        ready = self._ready
         while ready and self.in_flight < self._concurrency and not self._held:
             lane = ready.popleft()
             partition = lane.partition
@@ -92,17 +92,17 @@ class Lanes:
                 continue
             partition.waiting -= 1
             self.in_flight += 1
-            partition._tasks.add(loop.create_task(self._run(lane, lane.records.popleft())))
+            task = lane.task = asyncio.create_task(self._run(lane, lane.records.popleft()))
+            partition._tasks.add(task)
 
     async def _run(self, lane: _Lane, record: Record) -> None:
         partition = lane.partition
         try:
             await partition._run(record)
         finally:
-            task = asyncio.current_task()
             # A task that is not in the set was dropped: its place is free already.
-            if task in partition._tasks:
-                partition._tasks.discard(task)
+            if lane.task in partition._tasks:
+                partition._tasks.discard(lane.task)
                 self.in_flight -= 1
                 if not partition._closed:
                     if lane.records:
@@ -115,9 +115,11 @@ class Lanes:
 class _Lane:
     """The records of one key that wait for their turn; in `_by_key` while one is waiting or in flight."""
 
-    __slots__ = ("key", "partition", "records")
+    __slots__ = ("key", "partition", "records", "task")
 
     def __init__(self, partition: PartitionLanes, key: bytes | None, first: Record) -> None:
         self.partition = partition
         self.key = key
         self.records = deque((first,))
+        self.task: asyncio.Task[None] | None = None
+        """The one in flight."""

@@ -52,8 +52,10 @@ class Progress:
         """Notes that the record at `offset`, fetched before, is finished."""
         self._mark(offset)
         waiting = self._open
-        while waiting and self.is_finished(waiting[0]):
+        if waiting[0] == offset:
             waiting.popleft()
+            while waiting and self.is_finished(waiting[0]):
+                waiting.popleft()
 
     def is_finished(self, offset: int) -> bool:
         """Whether the record at `offset` was finished, in this assignment or before it."""
