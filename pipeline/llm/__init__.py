@@ -2,9 +2,10 @@
 
 from pipeline.llm.breaker import BreakerPolicy, BreakerState
 from pipeline.llm.gateway import Gateway
+from pipeline.llm.length import LengthPolicy, TooLong
 from pipeline.llm.observer import BreakerChange, CallDetails, Observer, Throttle, Unobserved
 from pipeline.llm.policy import GatewayPolicy
-from pipeline.llm.prompt import PromptTemplate, RenderedPrompt, estimate_tokens
+from pipeline.llm.prompt import PromptTemplate, RenderedPrompt
 from pipeline.llm.providers.provider import Account, Provider, ProviderError, Reachability
 from pipeline.llm.question import (
     Attempt,
@@ -18,7 +19,8 @@ from pipeline.llm.question import (
     Usage,
 )
 from pipeline.llm.retry import RetryPolicy
-from pipeline.llm.status import GatewayStatus, RouteStatus
+from pipeline.llm.status import GatewayStatus, RouteStatus, Sharing
+from pipeline.llm.tokens import estimate_tokens
 
 __all__ = [
     "Account",
@@ -33,6 +35,7 @@ __all__ = [
     "GatewayStatus",
     "InvalidAnswerError",
     "Lane",
+    "LengthPolicy",
     "Observer",
     "Outage",
     "Outcome",
@@ -44,8 +47,10 @@ __all__ = [
     "RenderedPrompt",
     "RetryPolicy",
     "RouteStatus",
+    "Sharing",
     "Throttle",
     "Tier",
+    "TooLong",
     "Unobserved",
     "Usage",
     "estimate_tokens",

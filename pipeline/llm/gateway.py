@@ -23,7 +23,6 @@ from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
 from pipeline.llm.observer import CallDetails, Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.prices import Prices
-from pipeline.llm.prompt import estimate_tokens
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability, Reply, Request, Stop
 from pipeline.llm.question import Attempt, Completion, InvalidAnswerError, Outage, Outcome, Question, Tier, Usage
 from pipeline.llm.quota import Cost
@@ -32,6 +31,7 @@ from pipeline.llm.route import Pass, Route
 from pipeline.llm.routes import Routes
 from pipeline.llm.routing import Rung
 from pipeline.llm.status import GatewayStatus, Sharing
+from pipeline.llm.tokens import estimate_tokens
 from pipeline.settings import ProviderSettings
 
 log = logging.getLogger(__name__)

@@ -6,12 +6,15 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from pipeline.errors import UsageError
+from pipeline.llm.compression import compress
+from pipeline.llm.length import LengthPolicy, fit
+from pipeline.llm.tokens import estimate_tokens
 from pipeline.redact.redacted import Redacted
 
 SECTIONS = ("system", "context", "examples", "negative examples", "user")
@@ -29,17 +32,12 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _SEMVER = re.compile(r"\d+\.\d+\.\d+")
 
 
-def estimate_tokens(text: str) -> int:
-    """Tokens of `text`, roughly: a token is about four bytes of UTF-8 in the vendors' own rules of thumb."""
-    return (len(text.encode("utf-8", "replace")) + 3) // 4
-
-
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
     """A prompt ready for the wire. Record text is in `user` only.
 
     `fingerprint` is equal for prompts that ask the same; it leaves out the random codes. `parts` are the estimated
-    tokens of each section and user variable.
+    tokens of each section and user variable; `removed` are the characters that compression took out, by reason.
     """
 
     version: str
@@ -47,7 +45,9 @@ class RenderedPrompt:
     user: Redacted
     estimated_tokens: int
     fingerprint: str = ""
-    parts: Mapping[str, int] | None = None
+    parts: Mapping[str, int] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
+    truncated: bool = False
 
 
 class PromptTemplate:
@@ -84,24 +84,39 @@ class PromptTemplate:
             path.stem, _sections(body, path), variables.get("context") or (), variables.get("user") or (), str(path)
         )
 
-    def render(self, context: Mapping[str, str], user: Mapping[str, Redacted]) -> RenderedPrompt:
-        """The prompt for one record. Raises UsageError when the variables given are not those declared."""
+    def render(
+        self, context: Mapping[str, str], user: Mapping[str, Redacted], length: LengthPolicy | None = None
+    ) -> RenderedPrompt:
+        """The prompt for one record.
+
+        Raises UsageError when the variables given are not those declared, PromptError when the record does not fit.
+        """
         if context.keys() != self._context or user.keys() != self._user:
             wrong = sorted((context.keys() ^ self._context) | (user.keys() ^ self._user))
             raise UsageError(f"prompt {self._where}: missing or unknown variables: {', '.join(wrong)}")
         system, system_parts = self._system(context)
+        removed: dict[str, int] = {}
+        truncated = False
+        if length is not None:
+            if length.compress:
+                user = {name: _compressed(text, removed) for name, text in user.items()}
+            if length.input_tokens:
+                frame = sum(estimate_tokens(context.get(text, text)) for _, text in self._sections["user"])
+                frame += sum(system_parts.values()) + DELIMITER_TOKENS * len(user)
+                user, truncated = fit(length, user, length.input_tokens - frame)
         code = _code(user)
-        pieces = [_fill(piece, context, user, code) for piece in self._sections["user"]]
-        message = Redacted.assemble(*pieces)
-        parts = dict(system_parts)
-        parts["user"] = estimate_tokens(message.text)
+        message = Redacted.assemble(*(_fill(piece, context, user, code) for piece in self._sections["user"]))
+        parts = {**system_parts, "user": estimate_tokens(message.text)}
+        parts |= {f"user.{name}": estimate_tokens(text.text) for name, text in user.items()}
         return RenderedPrompt(
             self.version,
             system,
             message,
-            sum(parts.values()),
+            sum(system_parts.values()) + parts["user"],
             _fingerprint(self.version, system, context, user),
             parts,
+            removed,
+            truncated,
         )
 
     def _system(self, context: Mapping[str, str]) -> tuple[str, Mapping[str, int]]:
@@ -138,6 +153,17 @@ class PromptTemplate:
             used |= found
         if unused := sorted((self._context | self._user) - used):
             raise UsageError(f"prompt {self._where}: declared but not used: {', '.join(unused)}")
+
+
+DELIMITER_TOKENS = 16
+"""Room for the two marker lines around a text."""
+
+
+def _compressed(text: Redacted, removed: dict[str, int]) -> Redacted:
+    found = compress(text)
+    for reason, characters in found.removed.items():
+        removed[reason] = removed.get(reason, 0) + characters
+    return found.text
 
 
 Piece = tuple[bool, str]
