@@ -12,7 +12,18 @@ from pipeline import contract, paths
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
 from pipeline.errors import Cause, ContractError, DecodeError, RecordError
-from pipeline.llm import Completion, Gateway, InvalidAnswerError, Lane, Outage, PromptTemplate, Question, Tier
+from pipeline.llm import (
+    Completion,
+    Gateway,
+    InvalidAnswerError,
+    Lane,
+    LengthPolicy,
+    Outage,
+    PromptTemplate,
+    Question,
+    Tier,
+    TooLong,
+)
 from pipeline.outputs import OutputWriter, Way, confidence_of, event_id_of
 from pipeline.redact import PiiType, Redacted, Redaction, Redactor
 from pipeline.serde import Decoder
@@ -38,6 +49,9 @@ class EnrichmentProcessor:
         self._outcomes, self._now = outcomes, now
         self._prompt = PromptTemplate.load(enrichment.prompt_file)
         self._context = {"labels": "\n".join(f"- {label.label}: {label.description}" for label in self._spec.labels)}
+        self._length = LengthPolicy(self._spec.limits.input_tokens, TooLong(self._spec.limits.too_long))
+        # Raises now, not record by record, when the prompt and the enrichment name different variables.
+        self._prompt.render(self._context, dict.fromkeys(self._spec.prompt.fields, Redacted.authored("")), self._length)
         self._tiers = tuple(Tier(**tier.model_dump()) for tier in self._spec.tiers)
         schema = enrichment.input_schema.schema
         self._direct = [
@@ -101,7 +115,7 @@ class EnrichmentProcessor:
             variable: _joined([text for at, text in redaction.fields.items() if _within(at, path)])
             for variable, path in self._spec.prompt.fields.items()
         }
-        way.prompt = self._prompt.render(self._context, user)
+        way.prompt = self._prompt.render(self._context, user, self._length)
         redaction.check_prompt(way.prompt.user.text)
         way.completion = await self._gateway.complete(
             Question(
