@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Generic, TypeVar
 
-from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError
+from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError, Stage
 from pipeline.llm.question import Attempt, Completion, Outage, Outcome, Question, Tier, Usage
 from pipeline.llm.routing import Ladder
 
@@ -13,11 +14,12 @@ T = TypeVar("T")
 
 
 class Asking(Generic[T]):
-    """The state of one `Gateway.complete`. `now` is monotonic, in seconds."""
+    """The state of one `Gateway.complete`. `clock` is monotonic, in seconds."""
 
-    def __init__(self, question: Question[T], now: float) -> None:
+    def __init__(self, question: Question[T], clock: Callable[[], float]) -> None:
         self.question = question
-        self.ladder = Ladder(question.tiers)
+        self._clock = clock
+        self.ladder = Ladder(question.tiers, question.prompt.estimated_tokens)
         self.attempts: list[Attempt] = []
         self.usage = Usage()
         self.cost_usd = Decimal(0)
@@ -27,11 +29,11 @@ class Asking(Generic[T]):
         """Places of tiers that just failed this record and are not asked again before the others were."""
         self.kept: tuple[T, Tier, bool] | None = None
         """A valid answer that was not confident enough, its tier, and whether it was simulated."""
-        self._ends = now + question.deadline.total_seconds()
+        self._ends = clock() + question.deadline.total_seconds()
 
-    def left_s(self, now: float) -> float | None:
+    def left_s(self) -> float | None:
         """How long may still be waited; None when there is no end to it."""
-        return None if self.question.outage is Outage.WAIT else max(0.0, self._ends - now)
+        return None if self.question.outage is Outage.WAIT else max(0.0, self._ends - self._clock())
 
     def record(self, attempt: Attempt, usage: Usage) -> None:
         """A call ended. A 429 is the pool's affair and no attempt of this record."""
@@ -74,9 +76,15 @@ class Asking(Generic[T]):
 
     def end(self) -> CallError:
         """Every tier has been asked and none gave an answer to use."""
+        if not self.attempts:
+            return CallError(
+                f"no tier takes a prompt of about {self.question.prompt.estimated_tokens} tokens",
+                stage=Stage.PROMPT,
+                cause=Cause.PROMPT_TOO_LONG,
+            )
         outcomes = [attempt.outcome for attempt in self.attempts]
         asked = f"after {len(outcomes)} calls to {len({(a.provider, a.model) for a in self.attempts})} models"
-        last = outcomes[-1] if outcomes else None
+        last = outcomes[-1]
         if last is Outcome.REFUSED:
             return RefusalError(f"the model declined, {asked}")
         if last is Outcome.TRUNCATED:

@@ -48,13 +48,13 @@ class Prices:
         self._vendor = vendor
         self._rates: dict[str, Rates | None] = {}
 
-    def knows(self, model: str) -> bool:
-        """True when the vendor's list has this model."""
+    def objection(self, model: str) -> str:
+        """Why this model should not be used: the vendor's list does not know it, or marks it deprecated. Else empty."""
         try:
-            genai_prices.calc_price(genai_prices.Usage(input_tokens=1), model, provider_id=self._vendor)
+            found = genai_prices.calc_price(genai_prices.Usage(input_tokens=1), model, provider_id=self._vendor)
         except LookupError:
-            return False
-        return True
+            return f"{self._vendor} has no model {model}"
+        return f"{model} is deprecated by {self._vendor}" if found.model.deprecated else ""
 
     def cost(self, model: str, usage: Usage) -> Decimal:
         """What `usage` cost. Prices that are a plain rate are multiplied here; tiers and dates are left to the list."""

@@ -43,6 +43,8 @@ class Tier:
     max_tokens: int
     temperature: float | None = None
     escalate_below: float | None = None
+    max_input_tokens: int = 0
+    """Prompts estimated to be longer skip this tier; 0: any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call that was made. `status` is HTTP's, None when no response came."""
+    """One call that was made. `status` is HTTP's, None when no response came.
+
+    `maybe_billed`: no answer came, but the request had been sent, so the provider may charge for it. Its cost is not
+    known and is not in `cost_usd`.
+    """
 
     provider: str
     model: str
@@ -131,6 +137,7 @@ class Attempt:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+    maybe_billed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,11 +180,12 @@ class Route:
         self._left(granted, before, alert)
         return now - granted.started
 
-    def leave_cancelled(self, granted: Pass) -> None:
-        """The caller gave up: the provider may have counted the call, so its cost stays taken."""
-        before = self.breaker.state
-        self.breaker.abandoned(self._clock(), granted.ticket)
+    def leave_cancelled(self, granted: Pass) -> float:
+        """The caller gave up: the provider may have counted the call, so its cost stays taken. Returns seconds."""
+        now, before = self._clock(), self.breaker.state
+        self.breaker.abandoned(now, granted.ticket)
         self._left(granted, before)
+        return now - granted.started
 
     def park(self, waiter: asyncio.Future[None]) -> None:
         """`waiter` is woken when a call may be tried here again. It may be parked at other routes too."""

@@ -68,6 +68,7 @@ class Routes:
         counts.input_tokens += attempt.input_tokens
         counts.output_tokens += attempt.output_tokens
         counts.cost_usd += attempt.cost_usd
+        counts.maybe_billed += attempt.maybe_billed
 
     def status(self) -> tuple[RouteStatus, ...]:
         """Figures of every route used so far, in order of provider and model."""
@@ -85,6 +86,7 @@ class Routes:
                 input_tokens=counts.input_tokens,
                 output_tokens=counts.output_tokens,
                 cost_usd=counts.cost_usd,
+                maybe_billed=counts.maybe_billed,
                 running=route.running,
                 waiting=route.waiting + route.parked,
             )
@@ -124,6 +126,7 @@ class _Counts:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+    maybe_billed: int = 0
 
 
 _FAILED = frozenset(

@@ -25,13 +25,14 @@ class Ladder:
     enough, moves the record up; a refusal rules out the provider.
     """
 
-    def __init__(self, tiers: Sequence[Tier]) -> None:
+    def __init__(self, tiers: Sequence[Tier], input_tokens: int = 0) -> None:
+        """`input_tokens` is the prompt's estimated length: tiers that do not take it are left out."""
         rungs: list[Rung] = []
         for place, tier in enumerate(tiers):
             height = 0 if not rungs else rungs[-1].height + (tier.name != rungs[-1].tier.name)
             rungs.append(Rung(tier, height, place))
         self._rungs = tuple(rungs)
-        self._ruled_out: set[int] = set()
+        self._ruled_out = {rung.place for rung in rungs if 0 < rung.tier.max_input_tokens < input_tokens}
         self._height = 0
 
     def candidates(self) -> list[Rung]:

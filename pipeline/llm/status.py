@@ -37,6 +37,8 @@ class RouteStatus:
     running: int
     waiting: int
     """Calls that wait for quota, for a place, or for the provider to come back."""
+    maybe_billed: int = 0
+    """Calls whose answer never came although the request was sent: the provider's bill may hold them."""
 
 
 @dataclass(frozen=True, slots=True)

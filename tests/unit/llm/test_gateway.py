@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError, UsageError
 from pipeline.llm import Account, BreakerState, Completion, Outage, Outcome, Tier
-from pipeline.llm.providers.provider import Failure, Limits, Reply, Request, Stop
+from pipeline.llm.providers.provider import Failure, Limits, ProviderError, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
 from tests.unit.llm.questions import LARGE, SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says, writes
 
@@ -380,5 +380,62 @@ def test_a_cancelled_call_gives_its_place_back(run: Run) -> None:
         first.cancel()
         assert (await queued).answer == "cards"
         assert subject.status().routes[0].running == 0
+
+    run(main())
+
+
+def test_a_long_prompt_skips_the_tiers_that_do_not_take_it(run: Run) -> None:
+    narrow = Tier("small", "openai", "gpt-4.1-mini", 500, max_input_tokens=1000)
+
+    async def main() -> None:
+        provider = ScriptedProvider(always=says())
+        subject = gateway(openai=provider)
+        assert (await subject.complete(question(narrow, LARGE, tokens=900))).tier == "small"
+        assert (await subject.complete(question(narrow, LARGE, tokens=1100))).tier == "large"
+        with pytest.raises(CallError) as caught:
+            await subject.complete(question(narrow, tokens=1100))
+        assert caught.value.cause is Cause.PROMPT_TOO_LONG
+
+    run(main())
+
+
+def test_a_call_whose_answer_got_lost_is_told_apart_from_one_that_never_went_out(run: Run) -> None:
+    async def main() -> None:
+        lost = ProviderError(Failure.TIMEOUT, maybe_billed=True)
+        subject = gateway(openai=ScriptedProvider([lost, fails(Failure.UNREACHABLE), says()]))
+        completion = await subject.complete(question())
+        assert [attempt.maybe_billed for attempt in completion.attempts] == [True, False, False]
+        assert subject.status().routes[0].maybe_billed == 1
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("tier", "message"),
+    [
+        (Tier("small", "mistral", "m", 10), r"tickets: tiers\[1\]\.provider mistral has no settings"),
+        (
+            Tier("small", "openai", "gpt-4.1-mimi", 10),
+            r"tickets: tiers\[1\]\.model: openai has no model gpt-4",
+        ),
+        (Tier("small", "anthropic", "gpt-4.1-mini", 10), r"tiers\[1\]\.model: anthropic has no model gpt-4\.1-mini"),
+    ],
+)
+def test_a_ladder_with_an_unknown_model_is_an_error_at_start_up(run: Run, tier: Tier, message: str) -> None:
+    async def main() -> None:
+        subject = gateway(openai=ScriptedProvider(), anthropic=ScriptedProvider())
+        subject.require("tickets", [SMALL, SMALL_ELSEWHERE, LARGE])
+        with pytest.raises(UsageError, match=message):
+            subject.require("tickets", [SMALL, tier])
+
+    run(main())
+
+
+def test_models_of_a_server_of_ones_own_are_not_looked_up(run: Run) -> None:
+    async def main() -> None:
+        subject = gateway(local=Account(ScriptedProvider([says()]), priced=False))
+        tier = Tier("small", "local", "smollm2", 100)
+        subject.require("tickets", [tier])
+        assert (await subject.complete(question(tier))).cost_usd == 0
 
     run(main())

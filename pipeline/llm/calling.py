@@ -1,0 +1,186 @@
+"""One reply of one model: entering its route, retrying what passes, and writing down what it cost."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from pipeline.llm.asking import Asking
+from pipeline.llm.breaker import BreakerState
+from pipeline.llm.observer import CallDetails, Observer
+from pipeline.llm.prices import Prices
+from pipeline.llm.providers.provider import Account, ProviderError, Reply, Request
+from pipeline.llm.question import Attempt, Outcome, Tier, Usage
+from pipeline.llm.quota import Cost
+from pipeline.llm.retry import REMEDIES, Remedy, RetryPolicy, backoff_s
+from pipeline.llm.route import Pass, Route
+from pipeline.llm.routes import Routes
+from pipeline.llm.routing import Rung
+from pipeline.llm.tokens import estimate_tokens
+
+T = TypeVar("T")
+
+MAX_KNOWN_TENANTS = 10_000
+NOTHING_USED = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A reply and how long it took."""
+
+    reply: Reply
+    latency_s: float
+
+
+class Caller:
+    """Makes calls for `Asking`s. `salt` keys the hashes that stand for tenants on the wire."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        routes: Routes,
+        policy: RetryPolicy,
+        observer: Observer,
+        draw: random.Random,
+        salt: bytes,
+    ) -> None:
+        self._accounts = accounts
+        self._routes = routes
+        self._policy = policy
+        self._observer = observer
+        self._draw = draw
+        self._salt = salt
+        self._user_hashes: dict[str, str] = {}
+        self.prices = {name: Prices(account.wire) for name, account in accounts.items()}
+
+    async def call(self, asking: Asking[T], rung: Rung, told: str, room: int) -> Answered | None:
+        """One reply of this tier's model, with quick retries. None when it cannot give one now.
+
+        `told` is added to the user's message, `room` is what the answer may take, in tokens.
+        """
+        route, prompt = self._routes.of(rung.tier), asking.question.prompt
+        request = Request(
+            model=rung.tier.model,
+            system=prompt.system,
+            user=prompt.user.text + told,
+            schema_name=asking.question.schema_name,
+            schema=asking.question.schema,
+            max_tokens=room,
+            temperature=rung.tier.temperature,
+            user_hash=self._user_hash(asking.question.tenant),
+        )
+        input_tokens = prompt.estimated_tokens + (estimate_tokens(told) if told else 0)
+        route.budget.deposit()
+        retries = 0
+        while True:
+            granted = await self._enter(asking, route, route.expected(input_tokens, room))
+            if granted is None:
+                return None
+            try:
+                return await self._ask(asking, rung.tier, route, granted, request)
+            except ProviderError as error:
+                remedy = REMEDIES[error.failure]
+                if remedy is Remedy.ELSEWHERE:
+                    asking.ladder.rule_out_provider(rung)
+                if remedy is not Remedy.RETRY:
+                    return None
+                if route.breaker.state is BreakerState.CLOSED:
+                    asking.failures += 1
+                if not self._may_retry(route, retries):
+                    asking.resting.add(rung.place)
+                    return None
+                pause_s = backoff_s(self._policy, retries, error.limits.retry_after_s, self._draw)
+            retries += 1
+            await asyncio.sleep(pause_s)
+
+    def write_down(self, asking: Asking[T], tier: Tier, answered: Answered, outcome: Outcome) -> None:
+        """What a reply was worth, once that is known."""
+        usage = answered.reply.usage
+        priced = self._accounts[tier.provider].priced
+        cost_usd = self.prices[tier.provider].cost(tier.model, usage) if priced else Decimal(0)
+        self._record(
+            asking,
+            Attempt(
+                tier.provider,
+                tier.model,
+                tier.name,
+                outcome,
+                200,
+                answered.latency_s,
+                usage.input_tokens,
+                usage.output_tokens,
+                cost_usd,
+            ),
+            usage,
+        )
+
+    def _may_retry(self, route: Route, retries: int) -> bool:
+        return retries < self._policy.retries and route.available() and route.budget.withdraw()
+
+    async def _enter(self, asking: Asking[T], route: Route, cost: Cost) -> Pass | None:
+        question = asking.question
+        left_s = asking.left_s()
+        if left_s is None:
+            return await route.enter(cost, question.lane, question.tenant)
+        try:
+            async with asyncio.timeout(left_s):
+                return await route.enter(cost, question.lane, question.tenant)
+        except TimeoutError:
+            raise asking.outage() from None
+
+    async def _ask(self, asking: Asking[T], tier: Tier, route: Route, granted: Pass, request: Request) -> Answered:
+        try:
+            reply = await route.account.provider.ask(request, granted.timeout_s)
+        except ProviderError as error:
+            self._failed(asking, tier, Outcome(error.failure), error.status, route.leave_failed(granted, error), error)
+            raise
+        except BaseException:
+            self._failed(asking, tier, Outcome.CANCELLED, None, route.leave_cancelled(granted))
+            raise
+        return Answered(reply, route.leave(granted, reply))
+
+    def _failed(
+        self,
+        asking: Asking[T],
+        tier: Tier,
+        outcome: Outcome,
+        status: int | None,
+        latency_s: float,
+        error: ProviderError | None = None,
+    ) -> None:
+        maybe_billed = error is None or error.maybe_billed
+        self._record(
+            asking,
+            Attempt(tier.provider, tier.model, tier.name, outcome, status, latency_s, maybe_billed=maybe_billed),
+            NOTHING_USED,
+        )
+
+    def _record(self, asking: Asking[T], attempt: Attempt, usage: Usage) -> None:
+        asking.record(attempt, usage)
+        self._routes.count(attempt)
+        question = asking.question
+        self._observer.called(
+            CallDetails(
+                question.enrichment,
+                question.tenant,
+                question.prompt.version,
+                attempt,
+                usage.cached_tokens,
+                usage.reasoning_tokens,
+            )
+        )
+
+    def _user_hash(self, tenant: str) -> str:
+        found = self._user_hashes.get(tenant)
+        if found is None:
+            if len(self._user_hashes) >= MAX_KNOWN_TENANTS:
+                self._user_hashes.clear()
+            digest = hmac.new(self._salt, tenant.encode("utf-8", "replace"), hashlib.sha256)
+            found = self._user_hashes[tenant] = digest.hexdigest()[:32]
+        return found

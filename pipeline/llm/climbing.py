@@ -1,0 +1,140 @@
+"""Up the ladder of tiers until an answer is valid and sure enough, or nobody is left to ask."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pipeline.errors import CallError
+from pipeline.llm.answers import correction, decode
+from pipeline.llm.asking import Asking
+from pipeline.llm.calling import Caller
+from pipeline.llm.policy import GatewayPolicy
+from pipeline.llm.providers.provider import Account, Stop
+from pipeline.llm.question import Completion, InvalidAnswerError, Outcome, Question, Tier
+from pipeline.llm.retry import backoff_s
+from pipeline.llm.routes import Routes
+from pipeline.llm.routing import Rung
+
+T = TypeVar("T")
+
+
+class Climber:
+    """Decides who is asked next, and when to wait."""
+
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        routes: Routes,
+        caller: Caller,
+        policy: GatewayPolicy,
+        draw: random.Random,
+    ) -> None:
+        self._accounts = accounts
+        self._routes = routes
+        self._caller = caller
+        self._policy = policy
+        self._draw = draw
+
+    async def climb(self, asking: Asking[T]) -> Completion[T]:
+        """Raises CallError when no tier gives an answer to use."""
+        while (rung := await self._next_rung(asking)) is not None:
+            found = await self._ask_tier(asking, rung)
+            if found is None:
+                continue
+            tier = rung.tier
+            answer = found[0]
+            simulated = self._accounts[tier.provider].simulated
+            if not _unsure(asking.question, answer, tier) or not asking.ladder.stronger(rung):
+                return asking.completion(answer, tier, simulated=simulated)
+            asking.kept = (answer, tier, simulated)
+            asking.ladder.rule_out(rung)
+        if asking.kept is not None:
+            answer, tier, simulated = asking.kept
+            return asking.completion(answer, tier, simulated=simulated)
+        raise asking.end()
+
+    async def _next_rung(self, asking: Asking[T]) -> Rung | None:
+        """The best tier that may be asked now; waits while all are out. None when none is left to ask.
+
+        With a valid answer in hand nobody is waited for, and only stronger tiers are worth a call.
+        """
+        while True:
+            candidates = asking.ladder.candidates()
+            up = [rung for rung in candidates if self._routes.of(rung.tier).available()]
+            fresh = [rung for rung in up if rung.place not in asking.resting]
+            if asking.kept is not None:
+                return next((rung for rung in fresh if asking.ladder.above(rung)), None)
+            if fresh:
+                return fresh[0]
+            if not candidates:
+                return None
+            asking.resting.clear()
+            if up:
+                await self._rest(asking)
+            else:
+                await self._park(asking, candidates)
+
+    async def _park(self, asking: Asking[T], candidates: list[Rung]) -> None:
+        """Waits until one of the candidates' providers may be back."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for route in {id(route): route for route in (self._routes.of(rung.tier) for rung in candidates)}.values():
+            route.park(waiter)
+        try:
+            async with asyncio.timeout(asking.left_s()):
+                await waiter
+        except TimeoutError:
+            raise asking.outage() from None
+        finally:
+            waiter.cancel()
+
+    async def _rest(self, asking: Asking[T]) -> None:
+        """Every tier failed this record in turn though it is up: a longer pause, then from the top."""
+        if asking.failures >= self._policy.retry.failures:
+            raise CallError("models that answer others failed on this request each time")
+        pause_s = backoff_s(self._policy.retry, asking.failures, None, self._draw)
+        left_s = asking.left_s()
+        if left_s is not None and left_s <= pause_s:
+            raise asking.outage()
+        await asyncio.sleep(pause_s)
+
+    async def _ask_tier(self, asking: Asking[T], rung: Rung) -> tuple[T] | None:
+        """Asks one tier until it answers validly. None when the record has to go on to another."""
+        tier, question = rung.tier, asking.question
+        told, corrections, room = "", 0, tier.max_tokens
+        while True:
+            answered = await self._caller.call(asking, rung, told, room)
+            if answered is None:
+                return None
+            stop = answered.reply.stop
+            if stop is Stop.REFUSAL:
+                self._caller.write_down(asking, tier, answered, Outcome.REFUSED)
+                asking.ladder.rule_out_provider(rung)
+                return None
+            if stop is Stop.LENGTH:
+                self._caller.write_down(asking, tier, answered, Outcome.TRUNCATED)
+                if room > tier.max_tokens:
+                    asking.ladder.rule_out(rung)
+                    return None
+                room = round(tier.max_tokens * self._policy.truncation_room)
+                continue
+            try:
+                answer = question.read(decode(answered.reply.text))
+            except InvalidAnswerError as error:
+                self._caller.write_down(asking, tier, answered, Outcome.INVALID)
+                if corrections >= self._policy.corrections:
+                    asking.ladder.rule_out(rung)
+                    return None
+                corrections += 1
+                told = correction(error.problems)
+                continue
+            unsure = _unsure(question, answer, tier)
+            self._caller.write_down(asking, tier, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
+            return (answer,)
+
+
+def _unsure(question: Question[T], answer: T, tier: Tier) -> bool:
+    below = tier.escalate_below
+    return below is not None and question.confidence is not None and question.confidence(answer) < below
