@@ -27,7 +27,7 @@ check: $(STAMP)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo --config pyproject.toml
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n auto tests/unit
 
 test: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
