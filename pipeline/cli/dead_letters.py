@@ -21,8 +21,9 @@ from pipeline.deadletters import story
 from pipeline.deadletters.reading import OPEN, DeadLetter, DeadLetterTopics, Filter
 from pipeline.deadletters.replay import Order, Replayer, Report
 from pipeline.errors import Cause, PipelineError, RecordError, Stage, UsageError
+from pipeline.jsontext import to_json
 from pipeline.redact import Keyring
-from pipeline.serde import TopicCodecs, to_json
+from pipeline.serde import TopicCodecs
 
 
 @click.group()

@@ -6,28 +6,37 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
 
 from pipeline import __version__
 from pipeline.errors import PipelineError
 
+
+@dataclass(frozen=True)
+class _Entry:
+    """The module whose `command` it is, and its line in the list: nothing is imported to print that."""
+
+    module: str
+    line: str
+
+
 _COMMANDS = {
-    "ask": "pipeline.cli.ask",
-    "config": "pipeline.cli.config",
-    "consume": "pipeline.cli.consume",
-    "dead-letters": "pipeline.cli.dead_letters",
-    "demo": "pipeline.cli.demo",
-    "dev": "pipeline.cli.dev",
-    "doctor": "pipeline.cli.doctor",
-    "publish": "pipeline.cli.publish",
-    "redact": "pipeline.cli.redact",
-    "run": "pipeline.cli.run",
-    "schemas": "pipeline.cli.schemas",
-    "simulate": "pipeline.cli.simulate",
-    "topics": "pipeline.cli.topics",
+    "ask": _Entry("pipeline.cli.ask", "Ask the models about one record and show what they say."),
+    "config": _Entry("pipeline.cli.config", "Show every setting, its value and where it comes from."),
+    "consume": _Entry("pipeline.cli.consume", "Show the committed records of a topic, decoded."),
+    "dead-letters": _Entry("pipeline.cli.dead_letters", "See what could not be enriched and why, and send it again."),
+    "demo": _Entry("pipeline.cli.demo", "See the whole of it at work on this machine, through a bad day."),
+    "dev": _Entry("pipeline.cli.dev", "Start and stop real Kafka, registry and provider simulator on this machine."),
+    "doctor": _Entry("pipeline.cli.doctor", "Look at everything that a worker needs and say what to fix."),
+    "publish": _Entry("pipeline.cli.publish", "Publish the lines of a file to a topic."),
+    "redact": _Entry("pipeline.cli.redact", "Show what of a text a model would see."),
+    "run": _Entry("pipeline.cli.run", "Run a worker for one, several or all enrichments."),
+    "schemas": _Entry("pipeline.cli.schemas", "Check that new schema versions fit older ones; register them."),
+    "simulate": _Entry("pipeline.cli.simulate", "Run a provider simulator that speaks OpenAI's and Anthropic's wires."),
+    "topics": _Entry("pipeline.cli.topics", "Compare topics with a cluster, create missing ones, derive rights."),
 }
-"""Command name to the module whose `command` it is."""
 
 
 class _Lazy(click.Group):
@@ -35,12 +44,16 @@ class _Lazy(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
             return None
-        found = importlib.import_module(module).command
+        found = importlib.import_module(entry.module).command
         assert isinstance(found, click.Command)
         return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.line) for name, entry in sorted(_COMMANDS.items())])
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

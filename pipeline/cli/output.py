@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from pipeline.serde import to_json
+from pipeline.jsontext import to_json
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output, for programs.")
 _EVERY_S = 5.0

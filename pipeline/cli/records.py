@@ -11,7 +11,7 @@ import orjson
 from rich.text import Text
 
 from pipeline.catalogue import Catalogue
-from pipeline.serde import to_json
+from pipeline.jsontext import to_json
 from pipeline.stream.record import Record
 
 _LONGEST = 400

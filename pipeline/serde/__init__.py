@@ -1,6 +1,6 @@
 """Kafka's values: Avro in the Confluent wire format, or JSON; schemas known to a registry."""
 
-from pipeline.serde.codec import AvroCodec, AvroDecoder, Decoded, Decoder, JsonCodec, ValueCodec, to_json
+from pipeline.serde.codec import AvroCodec, AvroDecoder, Decoded, Decoder, JsonCodec, ValueCodec
 from pipeline.serde.registry import Registry
 from pipeline.serde.topics import TopicCodecs
 
@@ -13,5 +13,4 @@ __all__ = [
     "Registry",
     "TopicCodecs",
     "ValueCodec",
-    "to_json",
 ]

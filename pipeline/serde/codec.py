@@ -5,12 +5,10 @@ Confluent wire format: a zero byte, the schema's id as 4 bytes big-endian, the A
 
 from __future__ import annotations
 
-import base64
 import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
 import orjson
@@ -19,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
 from pipeline.errors import Cause, ContractError, DecodeError, EncodeError
+from pipeline.jsontext import to_json
 from pipeline.serde.registry import Registry, parsed
 
 _HEAD = struct.Struct(">bI")
@@ -119,19 +118,6 @@ class JsonCodec:
         except orjson.JSONDecodeError as error:
             raise DecodeError(f"not JSON (at byte {error.pos})", cause=Cause.UNDECODABLE) from None
         return Decoded(contract.read_json(self._model, data), None)
-
-
-def to_json(record: object) -> bytes:
-    """JSON as topics and commands have it: times in ISO 8601, exact amounts as strings, bytes as base64."""
-    return orjson.dumps(record, default=_as_text, option=orjson.OPT_UTC_Z)
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    raise TypeError
 
 
 def _typed(model: type[BaseModel], record: Mapping[str, object]) -> BaseModel:

@@ -69,6 +69,21 @@ def test_every_command_can_answer_a_program(path: tuple[str, ...], run: Run) -> 
     assert "--json" in run(*path, "--help")[1]
 
 
+def test_the_list_of_commands_imports_none_of_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds of imports before the first line of help would be the first thing that a person sees."""
+    monkeypatch.setattr(importlib, "import_module", lambda name: pytest.fail(f"{name} was imported"))
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(f"  {name} " in out for name in OWN)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_every_command_in_the_list_is_there(name: str, run: Run) -> None:
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: pipeline {name} ")
+
+
 KAFKA = "no Kafka: start the embedded one (pipeline dev up) or set PIPELINE_KAFKA__BOOTSTRAP_SERVERS"
 
 

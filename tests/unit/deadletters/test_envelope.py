@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from pipeline.deadletters.envelope import PREVIEW_CHARACTERS, REPLAYS, fingerprint, sealed_to
 from pipeline.errors import AnswerError, ContractError, DecodeError, RedactionError
-from pipeline.serde.codec import to_json
+from pipeline.jsontext import to_json
 from tests.unit.deadletters.letters import KEYRING, NOW, RECORD, death, letter, tickets
 
 SECRET = "jo.doe@example.com"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from pipeline.deadletters import story
-from pipeline.serde.codec import to_json
+from pipeline.jsontext import to_json
 from tests.unit.deadletters.letters import NOW, RECORD, letter
 
 

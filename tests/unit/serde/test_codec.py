@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipeline.contract import Schema
 from pipeline.errors import Cause, ContractError, DecodeError, EncodeError, RecordError, Stage
-from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec, to_json
+from pipeline.jsontext import to_json
+from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec
 from pipeline.settings import RegistrySettings
 
 SCHEMA: Schema = {
