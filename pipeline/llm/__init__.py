@@ -1,6 +1,7 @@
 """The gateway to language models; knows nothing of Kafka or documents."""
 
 from pipeline.llm.breaker import BreakerPolicy, BreakerState
+from pipeline.llm.cache import CachePolicy
 from pipeline.llm.gateway import Gateway
 from pipeline.llm.length import LengthPolicy, TooLong
 from pipeline.llm.observer import BreakerChange, CallDetails, Observer, Throttle, Unobserved
@@ -19,7 +20,7 @@ from pipeline.llm.question import (
     Usage,
 )
 from pipeline.llm.retry import RetryPolicy
-from pipeline.llm.status import GatewayStatus, RouteStatus, Sharing
+from pipeline.llm.status import CacheStatus, GatewayStatus, RouteStatus, Sharing
 from pipeline.llm.tokens import estimate_tokens
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "BreakerChange",
     "BreakerPolicy",
     "BreakerState",
+    "CachePolicy",
+    "CacheStatus",
     "CallDetails",
     "Completion",
     "Gateway",

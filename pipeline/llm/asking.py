@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -29,6 +29,10 @@ class Asking(Generic[T]):
         """Places of tiers that just failed this record and are not asked again before the others were."""
         self.kept: tuple[T, Tier, bool] | None = None
         """A valid answer that was not confident enough, its tier, and whether it was simulated."""
+        self.data: Mapping[str, object] | None = None
+        """The last valid answer as it was written."""
+        self.has_backup = False
+        """True when an old answer may stand in: nobody is waited for then."""
         self._ends = clock() + question.deadline.total_seconds()
 
     def left_s(self) -> float | None:

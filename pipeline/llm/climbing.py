@@ -79,6 +79,8 @@ class Climber:
 
     async def _park(self, asking: Asking[T], candidates: list[Rung]) -> None:
         """Waits until one of the candidates' providers may be back."""
+        if asking.has_backup:
+            raise asking.outage()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for route in {id(route): route for route in (self._routes.of(rung.tier) for rung in candidates)}.values():
             route.park(waiter)
@@ -121,7 +123,8 @@ class Climber:
                 room = round(tier.max_tokens * self._policy.truncation_room)
                 continue
             try:
-                answer = question.read(decode(answered.reply.text))
+                data = decode(answered.reply.text)
+                answer = question.read(data)
             except InvalidAnswerError as error:
                 self._caller.write_down(asking, tier, answered, Outcome.INVALID)
                 if corrections >= self._policy.corrections:
@@ -130,6 +133,7 @@ class Climber:
                 corrections += 1
                 told = correction(error.problems)
                 continue
+            asking.data = data
             unsure = _unsure(question, answer, tier)
             self._caller.write_down(asking, tier, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
             return (answer,)

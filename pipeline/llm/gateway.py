@@ -11,6 +11,7 @@ from typing import TypeVar
 from pipeline.errors import AnswerError, CallError, ProvidersOutError, UsageError
 from pipeline.llm.accounts import open_accounts
 from pipeline.llm.asking import Asking
+from pipeline.llm.cache import AnswerStore
 from pipeline.llm.calling import Caller
 from pipeline.llm.climbing import Climber
 from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
@@ -18,9 +19,11 @@ from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
 from pipeline.llm.question import Completion, Outage, Question, Tier
+from pipeline.llm.recall import Recall
+from pipeline.llm.redis_cache import RedisAnswerStore
 from pipeline.llm.redis_fleet import RedisFleet
 from pipeline.llm.routes import Routes
-from pipeline.llm.status import GatewayStatus, Sharing
+from pipeline.llm.status import CacheStatus, GatewayStatus, Sharing
 from pipeline.settings import ProviderSettings
 
 T = TypeVar("T")
@@ -41,10 +44,12 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
         draw: random.Random | None = None,
         fleet: Fleet | None = None,
+        store: AnswerStore | None = None,
+        wall: Callable[[], float] = time.time,
         user_salt: bytes | None = None,
     ) -> None:
-        """`accounts` by the names that tiers use; `fleet` when other workers use them too. `user_salt` keys the hashes
-        of tenants; random when not given."""
+        """`accounts` by the names that tiers use; `fleet` when other workers use them too, `store` when they share
+        their answers. `user_salt` keys the hashes of tenants; random when not given."""
         policy, observer, draw = policy or GatewayPolicy(), observer or Unobserved(), draw or random.Random()
         self._accounts = dict(accounts)
         self._clock = clock
@@ -54,6 +59,7 @@ class Gateway:
             self._accounts, self._routes, policy.retry, observer, draw, user_salt or secrets.token_bytes(16)
         )
         self._climber = Climber(self._accounts, self._routes, self._caller, policy, draw)
+        self._recall = Recall(policy.cache, store, wall) if policy.cache else None
 
     @classmethod
     def open(
@@ -64,12 +70,17 @@ class Gateway:
         observer: Observer | None = None,
         redis_url: str = "",
     ) -> Gateway:
-        """The gateway to every configured provider that has a key; with Redis, quotas are shared with other workers.
+        """The gateway to every configured provider that has a key; with Redis, workers share quotas and answers.
 
         Raises UsageError when no provider has a key.
         """
-        fleet = RedisFleet(redis_url) if redis_url else None
-        return cls(open_accounts(providers), policy, observer=observer, fleet=fleet)
+        return cls(
+            open_accounts(providers),
+            policy,
+            observer=observer,
+            fleet=RedisFleet(redis_url) if redis_url else None,
+            store=RedisAnswerStore(redis_url) if redis_url else None,
+        )
 
     def require(self, owner: str, tiers: Sequence[Tier]) -> None:
         """Checks a ladder at start-up. Raises UsageError that names the setting: `owner` and the tier's place.
@@ -97,7 +108,9 @@ class Gateway:
             self._keeper.start()
         asking = Asking(question, self._clock)
         try:
-            return await self._climber.climb(asking)
+            if self._recall is None:
+                return await self._climber.climb(asking)
+            return await self._recall.complete(asking, self._climber.climb)
         except CallError as error:
             if _has_stand_in(question, error) and (safe := asking.safe()) is not None:
                 return safe
@@ -106,7 +119,11 @@ class Gateway:
 
     def status(self) -> GatewayStatus:
         """Figures of every route used so far."""
-        return GatewayStatus(self._routes.status(), self._keeper.sharing if self._keeper else Sharing.ALONE)
+        return GatewayStatus(
+            self._routes.status(),
+            self._keeper.sharing if self._keeper else Sharing.ALONE,
+            self._recall.status() if self._recall else CacheStatus(),
+        )
 
     async def check(self, provider: str, timeout_s: float = 5.0) -> Reachability:
         """Whether the account named `provider` can be reached with its key; costs no tokens."""
@@ -121,6 +138,8 @@ class Gateway:
         """Ends all connections."""
         if self._keeper is not None:
             await self._keeper.close()
+        if self._recall is not None:
+            await self._recall.close()
         for route in self._routes:
             await route.close()
         for account in self._accounts.values():

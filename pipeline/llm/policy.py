@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.llm.breaker import BreakerPolicy
+from pipeline.llm.cache import CachePolicy
 from pipeline.llm.concurrency import ConcurrencyPolicy
 from pipeline.llm.retry import RetryPolicy
 
@@ -23,5 +24,7 @@ class GatewayPolicy:
     """How often one tier is told what was wrong with its answer."""
     truncation_room: float = 2.0
     """How many times `max_tokens` a truncated answer gets, once."""
+    cache: CachePolicy | None = field(default_factory=CachePolicy)
+    """None: every question is asked."""
     tenant_weights: Mapping[str, float] = field(default_factory=dict)
     """Shares of a scarce quota; a tenant not named has 1."""

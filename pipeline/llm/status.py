@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -42,8 +42,24 @@ class RouteStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheStatus:
+    """Questions that were answered without a call since the gateway was opened."""
+
+    hits: int = 0
+    shared: int = 0
+    """Equal questions that waited for one in front of them."""
+    stale: int = 0
+    """Old answers given while no provider could be asked."""
+    misses: int = 0
+    saved_usd: Decimal = Decimal(0)
+    entries: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayStatus:
     """All routes that were asked so far, in order of provider and model."""
 
     routes: tuple[RouteStatus, ...]
     sharing: Sharing = Sharing.ALONE
+    cache: CacheStatus = field(default_factory=CacheStatus)

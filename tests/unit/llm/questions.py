@@ -91,4 +91,6 @@ def gateway(
         name: given if isinstance(given, Account) else Account(given, "anthropic" if name == "anthropic" else "openai")
         for name, given in providers.items()
     }
+    # Without a cache: the same question may be asked often here.
+    policy = policy or GatewayPolicy(cache=None)
     return Gateway(accounts, policy, observer=observer, clock=asyncio.get_running_loop().time, draw=random.Random(1))

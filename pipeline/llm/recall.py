@@ -1,0 +1,165 @@
+"""Never paying twice for one question: answers given before, and equal questions that are on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+import orjson
+
+from pipeline.errors import AnswerError, CallError, ProvidersOutError, RefusalError
+from pipeline.llm.asking import Asking
+from pipeline.llm.cache import AnswerKeys, AnswerStore, CachePolicy, MemoryCache, StoredAnswer
+from pipeline.llm.question import Completion, InvalidAnswerError
+from pipeline.llm.status import CacheStatus
+
+T = TypeVar("T")
+
+Flight = asyncio.Future["StoredAnswer | CallError | None"]
+"""What the first of several equal questions comes to: an answer, a failure that is the question's own, or nothing."""
+
+
+@dataclass(slots=True)
+class _Counts:
+    hits: int = 0
+    shared: int = 0
+    stale: int = 0
+    misses: int = 0
+    saved_usd: Decimal = Decimal(0)
+
+
+class Recall:
+    """Answers from memory, from the shared store, or from the equal question in front; asks only when it must."""
+
+    def __init__(self, policy: CachePolicy, store: AnswerStore | None, wall: Callable[[], float]) -> None:
+        """`wall` is Unix time, in seconds: workers compare it."""
+        self._policy = policy
+        self._store = store
+        self._wall = wall
+        self._keys = AnswerKeys()
+        self._memory = MemoryCache(policy)
+        self._flights: dict[str, Flight] = {}
+        self._puts: set[asyncio.Task[None]] = set()
+        self._counts = _Counts()
+
+    async def complete(self, asking: Asking[T], ask: Callable[[Asking[T]], Awaitable[Completion[T]]]) -> Completion[T]:
+        """What `ask` would give, or gave before. Raises what `ask` raises."""
+        key = self._keys.key(asking.question)
+        if not key:
+            return await ask(asking)
+        while True:
+            stored = self._memory.get(key, self._wall())
+            if stored is not None and self._memory.is_fresh(stored, self._wall()):
+                if (completion := self._again(asking, stored)) is not None:
+                    self._counts.hits += 1
+                    return completion
+                return await ask(asking)
+            flight = self._flights.get(key)
+            if flight is None:
+                return await self._lead(key, asking, ask)
+            if (followed := await self._follow(asking, flight)) is not None:
+                return followed
+
+    def status(self) -> CacheStatus:
+        """Hits and savings since the start."""
+        counts = self._counts
+        return CacheStatus(
+            counts.hits,
+            counts.shared,
+            counts.stale,
+            counts.misses,
+            counts.saved_usd,
+            len(self._memory),
+            self._memory.bytes,
+        )
+
+    async def close(self) -> None:
+        """Waits for what is being stored."""
+        await asyncio.gather(*self._puts, return_exceptions=True)
+        if self._store is not None:
+            await self._store.close()
+
+    async def _lead(
+        self, key: str, asking: Asking[T], ask: Callable[[Asking[T]], Awaitable[Completion[T]]]
+    ) -> Completion[T]:
+        flight: Flight = asyncio.get_running_loop().create_future()
+        self._flights[key] = flight
+        outcome: StoredAnswer | CallError | None = None
+        try:
+            stored = self._memory.get(key, self._wall())
+            if stored is None and self._store is not None and (stored := await self._store.get(key)) is not None:
+                self._memory.put(key, stored)
+                if self._memory.is_fresh(stored, self._wall()) and (found := self._again(asking, stored)) is not None:
+                    self._counts.hits += 1
+                    outcome = stored
+                    return found
+            asking.has_backup = stored is not None
+            self._counts.misses += 1
+            try:
+                completion = await ask(asking)
+            except ProvidersOutError:
+                if stored is None or (found := self._again(asking, stored)) is None:
+                    raise
+                self._counts.stale += 1
+                outcome = stored
+                return found
+            outcome = self._keep(key, asking, completion)
+            return completion
+        except (AnswerError, RefusalError) as error:
+            outcome = error
+            raise
+        finally:
+            del self._flights[key]
+            flight.set_result(outcome)
+
+    async def _follow(self, asking: Asking[T], flight: Flight) -> Completion[T] | None:
+        """The equal question's answer. None when it has none to share: this one has to see for itself."""
+        try:
+            async with asyncio.timeout(asking.left_s()):
+                outcome = await asyncio.shield(flight)
+        except TimeoutError:
+            raise asking.outage() from None
+        if isinstance(outcome, CallError):
+            # Its calls are on the other record's bill.
+            error = copy.copy(outcome)
+            error.attempts = ()
+            raise error
+        if outcome is None or (completion := self._again(asking, outcome)) is None:
+            return None
+        self._counts.shared += 1
+        return completion
+
+    def _again(self, asking: Asking[T], stored: StoredAnswer) -> Completion[T] | None:
+        """The stored answer, validated for this record. None when it is not valid for it."""
+        try:
+            answer = asking.question.read(orjson.loads(stored.data))
+        except InvalidAnswerError:
+            return None
+        self._counts.saved_usd += stored.cost_usd
+        return Completion(answer, stored.provider, stored.model, stored.tier, simulated=stored.simulated, cached=True)
+
+    def _keep(self, key: str, asking: Asking[T], completion: Completion[T]) -> StoredAnswer | None:
+        """Keeps what is worth it. An answer that was not sure enough is shared with those who wait and not kept."""
+        if asking.data is None:
+            return None
+        stored = StoredAnswer(
+            orjson.dumps(asking.data),
+            completion.provider,
+            completion.model,
+            completion.tier,
+            completion.simulated,
+            completion.cost_usd,
+            self._wall(),
+        )
+        if asking.kept is None and len(stored.data) <= self._policy.max_answer_bytes:
+            self._memory.put(key, stored)
+            if self._store is not None:
+                put = self._store.put(key, stored, self._policy.fresh_for + self._policy.stale_for)
+                task = asyncio.get_running_loop().create_task(put)
+                self._puts.add(task)
+                task.add_done_callback(self._puts.discard)
+        return stored
