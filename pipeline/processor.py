@@ -41,6 +41,7 @@ class EnrichmentProcessor:
         writer: OutputWriter,
         redactor: Redactor,
         gateway: Gateway,
+        tiers: Sequence[Tier],
         outcomes: Outcomes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -52,7 +53,7 @@ class EnrichmentProcessor:
         self._length = LengthPolicy(self._spec.limits.input_tokens, TooLong(self._spec.limits.too_long))
         # Raises now, not record by record, when the prompt and the enrichment name different variables.
         self._prompt.render(self._context, dict.fromkeys(self._spec.prompt.fields, Redacted.authored("")), self._length)
-        self._tiers = tuple(Tier(**tier.model_dump()) for tier in self._spec.tiers)
+        self._tiers = tuple(tiers)
         schema = enrichment.input_schema.schema
         self._direct = [
             (path, PiiType(str(field["pii"])))

@@ -14,7 +14,7 @@ import pytest
 from fastavro import schemaless_reader
 from pipeline.catalogue import Catalogue, TopicSpec, load
 from pipeline.deadletters.envelope import REPLAYS, sealed_to
-from pipeline.llm import Gateway, Usage
+from pipeline.llm import Gateway, Tier, Usage
 from pipeline.llm.providers.provider import Account, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.outputs import Codecs, OutputWriter
@@ -87,6 +87,7 @@ class Bench:
             ),
             Redactor(),
             Gateway(accounts),
+            [Tier(**tier.model_dump()) for tier in self.enrichment.spec.tiers],
             self.outcomes,
             now=lambda: NOW,
         )
