@@ -16,7 +16,7 @@ def as_json(letter: DeadLetter) -> dict[str, object]:
     """Everything but the sealed original. Keys and headers are text where they are text."""
     told = {name: value for name, value in letter.envelope.items() if name != "original"}
     told["key"] = _readable(cast(bytes | None, letter.envelope["key"]))
-    told["headers"] = {name: _readable(value) for name, value in _headers(letter)}
+    told["headers"] = [{"name": name, "value": _readable(value)} for name, value in _headers(letter)]
     return {"id": letter.id, "status": letter.status, "original_kept": kept(letter), **told}
 
 

@@ -36,12 +36,13 @@ Show = Callable[[Frame], None]
 
 
 class Lines:
-    """Shows a frame as a line, every so many seconds, with the log lines since."""
+    """Shows a frame as a line, every so many seconds; at once what begins or ends at the providers, and log lines."""
 
     def __init__(self, every_s: float, say: Callable[[str], None]) -> None:
         self._every_s, self._say = every_s, say
         self._due = 0.0
         self._said: tuple[str, ...] = ()
+        self._alarming: bool | None = None
 
     def show(self, frame: Frame) -> None:
         """Takes every frame, says few."""
@@ -49,6 +50,9 @@ class Lines:
         self._said = tuple(frame.log)
         for text in new:
             self._say(text)
+        if frame.alarming is not self._alarming:
+            self._alarming = frame.alarming
+            self._say(frame.happening)
         if frame.seconds >= self._due:
             self._due = frame.seconds + self._every_s
             self._say(line(frame))
