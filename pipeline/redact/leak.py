@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from pipeline.redact import lexicon, views
+from pipeline.redact import views
 from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
+from pipeline.redact.names.kinds import is_everyday
 from pipeline.redact.pii import PiiType
 from pipeline.redact.shadow import ERASED, fold
 
@@ -34,7 +35,7 @@ class Needles:
             if len(squashed) < _SHORTEST:
                 continue
             if kind is PiiType.PERSON and len(words) == 1:
-                if words[0] not in lexicon.everyday():
+                if not is_everyday(words[0]):
                     self._names |= {shadow.replace(ERASED, ""), words[0].title(), words[0].upper()}
                 continue
             self._phrases[f" {' '.join(words)} "] = kind

@@ -1,4 +1,4 @@
-"""Word lists, as text files beside the code: words apart by white space, `#` begins a comment."""
+"""Word lists, as text files beside the code: `#` begins a comment line."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 _FOLDER: Final = Path(__file__).parent / "lists"
 
 
+def lines(name: str) -> tuple[str, ...]:
+    """The lines of one list that are not comments."""
+    text = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+    return tuple(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
 @functools.cache
 def words(name: str) -> frozenset[str]:
     """The words of one list."""
-    lines = (_FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(word for line in lines for word in line.partition("#")[0].split())
-
-
-def everyday() -> frozenset[str]:
-    """Lower-case words that are names of people and everyday words at once."""
-    return words("everyday_names")
+    return frozenset(word for line in lines(name) for word in line.split())

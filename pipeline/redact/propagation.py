@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pipeline.redact import lexicon
 from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
+from pipeline.redact.lexicon import words
+from pipeline.redact.names.kinds import is_everyday
 from pipeline.redact.patterns.pattern import Strength
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
 
 _REGROUPED: Final = 9
 """As in the leak check: from this length on, a value is looked for without regard to its grouping."""
-_SHORTEST_PART: Final = 3
-PARTICLES: Final = lexicon.words("name_particles")
+_SHORTEST: Final = 3
+_PARTICLES: Final = words("name_particles")
 
 
 class Propagation:
@@ -25,43 +26,49 @@ class Propagation:
     def __init__(self) -> None:
         self._exact: dict[str, PiiType] = {}
         self._squashed: dict[str, PiiType] = {}
-        self._parts: set[str] = set()
+        self._parts: dict[str, bool] = {}
 
     def add(self, kind: PiiType, shadow: str) -> None:
         """A value, as its shadow."""
         if kind is PiiType.PERSON:
-            self._parts.update(
-                word for word in tokens_of_shadow(shadow) if len(word) >= _SHORTEST_PART and word not in PARTICLES
-            )
+            for word in tokens_of_shadow(shadow):
+                if len(word) >= _SHORTEST and word not in self._parts and word not in _PARTICLES:
+                    self._parts[word] = is_everyday(word)
             return
         squashed = squash_shadow(shadow)
         if len(squashed) >= _REGROUPED:
             self._squashed[squashed] = kind
-        elif len(squashed) >= _SHORTEST_PART:
+        elif len(squashed) >= _SHORTEST:
             self._exact[shadow.strip().lower()] = kind
 
-    def find(self, shadow: str) -> list[Found]:
-        """Every place where one of the values stands."""
+    def find(self, shadow: str, covered: Sequence[Found]) -> list[Found]:
+        """Every place where one of the values stands; `covered` are the finds that are known already."""
         lower = shadow.lower()
         found = [
             Found(start, start + len(part), PiiType.PERSON, Strength.GUESS)
-            for part in self._parts
+            for part, everyday in self._parts.items()
             for start in _words(lower, part)
-            if part not in lexicon.everyday() or shadow[start].isupper()
+            if not everyday or shadow[start].isupper()
         ]
         for value, kind in self._exact.items():
             found += (Found(start, start + len(value), kind, Strength.GUESS) for start in _words(lower, value))
         if self._squashed:
-            found += self._regrouped(shadow)
+            found += self._regrouped(shadow, covered)
         return found
 
-    def _regrouped(self, shadow: str) -> Iterable[Found]:
+    def _regrouped(self, shadow: str, covered: Sequence[Found]) -> Iterable[Found]:
+        """Long values however grouped. Looked up one by one only when there are more of them than known finds."""
         squashed = squash_shadow(shadow)
-        present = [value for value in self._squashed if value in squashed]
-        if not present:
+        times: dict[str, int] = {}
+        for item in covered:
+            if item.type is not PiiType.PERSON:
+                value = squash_shadow(shadow[item.start : item.end])
+                times[value] = times.get(value, 0) + 1
+        missing = [value for value in self._squashed if squashed.count(value) > times.get(value, 0)]
+        if not missing:
             return
         places = [place for place, char in enumerate(shadow) if char.isascii() and char.isalnum()]
-        for value in present:
+        for value in missing:
             at = squashed.find(value)
             while at >= 0:
                 end = at + len(value)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.errors import RecordError, RedactionError
-from pipeline.redact import names, placeholders, views
+from pipeline.redact import placeholders, views
+from pipeline.redact.names import finder
 from pipeline.redact.numbering import Numbering
 from pipeline.redact.originals import Originals
 from pipeline.redact.patterns.table import CUED, PATTERNS
@@ -80,7 +81,7 @@ class Redactor:
     def structured(self, text: str) -> list[Span]:
         """Structured personal data only (no names), of all types, whatever the policy keeps."""
         shadow = fold(text)
-        return [Span(item.start, item.end, item.type) for item in _merged(self._scan(shadow))]
+        return [Span(item.start, item.end, item.type) for item in _merged(self._look(shadow, names=False).found)]
 
     def known_in(self, text: str, known: Sequence[tuple[PiiType, str]]) -> list[Span]:
         """Structured personal data, and the given values wherever they stand."""
@@ -88,49 +89,55 @@ class Redactor:
         propagation = Propagation()
         for kind, value in known:
             propagation.add(kind, fold(value))
-        found = self._scan(shadow) + self._propagated(shadow, propagation)
-        return [Span(item.start, item.end, item.type) for item in _merged(found)]
+        seen = self._look(shadow, names=False)
+        return [Span(item.start, item.end, item.type) for item in _merged(seen.found + seen.propagated(propagation))]
 
     def _found(self, fields: Mapping[str, str], known: KnownValues) -> dict[str, list[Found]]:
         if sum(map(len, fields.values())) > _LONGEST:
             raise RedactionError(f"the texts are longer than {_LONGEST} characters")
-        shadows = {field: fold(text) for field, text in fields.items()}
-        found = {field: self._scan(shadow) for field, shadow in shadows.items()}
-        if self.policy.names:
-            for field, shadow in shadows.items():
-                found[field] += names.find(shadow)
+        seen = {field: self._look(fold(text), self.policy.names) for field, text in fields.items()}
         propagation = Propagation()
         for kind, values in known.items():
             for value in values:
                 propagation.add(kind, fold(value))
-        for field, items in found.items():
-            for item in items:
-                propagation.add(item.type, shadows[field][item.start : item.end])
+        for one in seen.values():
+            for item in one.found:
+                propagation.add(item.type, one.shadow[item.start : item.end])
         keep = self.policy.keep
         return {
-            field: [
-                item for item in _merged(found[field] + self._propagated(shadow, propagation)) if item.type not in keep
-            ]
-            for field, shadow in shadows.items()
+            field: [item for item in _merged(one.found + one.propagated(propagation)) if item.type not in keep]
+            for field, one in seen.items()
         }
 
-    def _scan(self, shadow: str) -> list[Found]:
+    def _look(self, shadow: str, names: bool) -> _Seen:
+        """All finds in a shadow and its views."""
         scan = self._scanner.scan(shadow)
         found = scan.found
-        if scan.encoded and (view := views.decoded(shadow)) is not None:
-            found += _brought_back(self._scanner.scan(view.text).found, view)
-        for view in views.joined(shadow):
-            seam = view.seam
-            across = [item for item in self._scanner.scan(view.text).found if item.start < seam < item.end]
-            found += _brought_back(across, view)
-        return found
+        if names:
+            found += finder.find(scan.context, found)
+        view = views.decoded(shadow) if scan.encoded else None
+        if view is not None:
+            inner = self._scanner.scan(view.text)
+            inside = inner.found + (finder.find(inner.context, inner.found) if names else [])
+            found += _brought_back(inside, view)
+        for window in views.joined(shadow):
+            seam = window.seam
+            across = [item for item in self._scanner.scan(window.text).found if item.start < seam < item.end]
+            found += _brought_back(across, window)
+        return _Seen(shadow, found, view)
 
-    @staticmethod
-    def _propagated(shadow: str, propagation: Propagation) -> list[Found]:
-        found = propagation.find(shadow)
-        if (view := views.decoded(shadow)) is not None:
-            found += _brought_back(propagation.find(view.text), view)
-        return found
+
+class _Seen(NamedTuple):
+    """A shadow, the finds in it, and its decoded view when it has one."""
+
+    shadow: str
+    found: list[Found]
+    view: views.View | None
+
+    def propagated(self, propagation: Propagation) -> list[Found]:
+        """Where values of the record stand, in the shadow or its decoded view."""
+        found = propagation.find(self.shadow, self.found)
+        return found if self.view is None else found + _brought_back(propagation.find(self.view.text, ()), self.view)
 
 
 def _brought_back(found: Sequence[Found], view: views.View) -> list[Found]:

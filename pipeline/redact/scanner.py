@@ -10,11 +10,13 @@ import hyperscan
 
 from pipeline.errors import RedactionError
 from pipeline.redact import views
-from pipeline.redact.cues import EXPRESSIONS, Cue
+from pipeline.redact.cues import Cue, expression
+from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _CUE_IDS: Final = 10_000
+_BRAND_ID: Final = 15_000
 _ENCODED_ID: Final = 20_000
 _LONG_WORD_ID: Final = 20_001
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
@@ -51,13 +53,14 @@ class Scanner:
                 (number, pattern.shape, start | (caseless if pattern.caseless else 0))
                 for number, pattern in enumerate(self._patterns)
             ),
-            *((_CUE_IDS + cue, expression, caseless) for cue, expression in EXPRESSIONS.items()),
+            *((_CUE_IDS + cue, expression(cue), caseless) for cue in Cue),
+            (_BRAND_ID, rf"\b(?:{'|'.join(lines('brands'))})\b", start),
             (_ENCODED_ID, views.ENCODED, hyperscan.HS_FLAG_SINGLEMATCH),
             (_LONG_WORD_ID, views.LONG_WORD, start),
         ]
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=[expression.encode("ascii") for _, expression, _ in table],
+            expressions=[wanted.encode("ascii") for _, wanted, _ in table],
             ids=[number for number, _, _ in table],
             elements=len(table),
             flags=[flags for _, _, flags in table],
@@ -77,10 +80,13 @@ class Scanner:
             raise RedactionError(f"the scan did not finish ({type(error).__name__})") from None
         cues: dict[Cue, list[int]] = {}
         shapes: dict[tuple[int, int], list[int]] = {}
+        brands: list[tuple[int, int]] = []
         encoded, seen = False, 0
         for number, start, end in hits:
             if number < _CUE_IDS:
                 shapes.setdefault((number, start), []).append(end)
+            elif number == _BRAND_ID:
+                brands.append((start, end))
             elif number < _ENCODED_ID:
                 cues.setdefault(Cue(number - _CUE_IDS), []).append(end)
             elif number == _ENCODED_ID:
@@ -88,7 +94,7 @@ class Scanner:
             elif not encoded and start >= seen:
                 seen = end
                 encoded = views.is_encoded_word(shadow, start)
-        context = Context(shadow, cues)
+        context = Context(shadow, cues, brands)
         found = self._checked(context, shapes)
         found += self._announced(context, cues)
         return Scan(context, found, encoded)

@@ -36,7 +36,7 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 ENCODED: Final = r"&(?:#[0-9xX]|[A-Za-z]{2,8}[0-9]{0,2};)|%[0-9A-Fa-f]{2}|=[2-7A-F][0-9A-F]|\\[ux][0-9a-fA-F{]|\x7f"
 """Hyperscan expression of the marks that escapes have."""
-LONG_WORD: Final = r"\b[A-Za-z0-9+/_-]{11}"
+LONG_WORD: Final = r"\b[A-Za-z+/]{0,12}[0-9][A-Za-z0-9+/]{8}|\b[A-Za-z0-9+/]{0,12}[a-z][A-Z][A-Za-z0-9+/]{8}"
 """Hyperscan expression of what may be the beginning of a word in base64 or hexadecimal."""
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
 

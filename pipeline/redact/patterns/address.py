@@ -251,7 +251,7 @@ _MONTH_OR_UNIT: Final = re.compile(
 _TYPES: Final = "|".join(sorted(words("street_types"), key=len, reverse=True))
 _LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr|close|crescent|court|terrace"
 _BEHIND_TYPES: Final = (
-    "calle|c/|c\\.|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
+    "calle|c/|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
     "|glorieta|cuesta"
     "|urbanizacion|pasaje|callejon|alameda|via|viale|v\\.le|piazza|piazzale|p\\.za|p\\.zza|corso|c\\.so|largo"
     "|vicolo|strada"

@@ -74,12 +74,6 @@ def _plate_german(context: Context, start: int, end: int) -> tuple[int, int] | N
     return start, end
 
 
-def _plate_said(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    if _digits(context.text[start:end]) == 0 or _touching(context, start, end):
-        return None
-    return (start, end) if context.after(Cue.PLATE, start, reach=30) else None
-
-
 def _plate(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """Anything in capitals and digits of a plate's length, behind a word for plates."""
     value = context.text[start:end]
@@ -129,18 +123,6 @@ PATTERNS: Final = (
         yes=("Wagen «B-AB 1234» stand", "Kennzeichen «M X 12»", "«HH-Z 8451»"),
         no=("USB-C 30", "AB C 123", "Typ XQ-Z 12"),
     ),
-    Pattern(
-        PiiType.LICENSE_PLATE,
-        r"\b\d{4}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{3}\b|\b[A-Z]{2} ?\d{3} ?[A-Z]{2}\b"
-        r"|\b[A-Z0-9]{2,3}-[A-Z0-9]{2,3}-[A-Z0-9]{1,2}\b"
-        r"|\b\d-[A-Z]{3}-\d{3}\b|\b[A-Z]{2,3}[ -]?[A-Z0-9]{4,5}\b|\b[A-Z]\d{1,3} ?[A-Z]{3}\b"
-        r"|\b[A-Z]{1,2} ?\d{2,6}[A-Z]?\b",
-        Strength.CUED,
-        check=_plate_said,
-        caseless=True,
-        yes=("matricula «1234 BCD»", "targa «AB 123 CD»", "kenteken «12-ABC-3»", "plaque «1-ABC-234»"),
-        no=("1234 BCD", "12-ABC-3"),
-    ),
 )
 CUED: Final = (
     Cued(
@@ -162,6 +144,20 @@ CUED: Final = (
         re.compile(rf"{_LINK}(?P<value>(?-i:[A-Z0-9]{{1,8}}(?:[ -][A-Z0-9]{{1,5}}){{0,3}}))\b", re.IGNORECASE),
         check=_plate,
         yes=("van had the plate «680-GBX», he", "registration «4CSJ844»", "Kennzeichen «F G 2406»"),
-        no=("the plate was broken", "registration of 2 cars"),
+        no=("the plate was broken", "registration of cars"),
+    ),
+    Cued(
+        PiiType.LICENSE_PLATE,
+        Cue.PLATE,
+        re.compile(
+            rf"{_LINK}(?P<value>\d{{4}}[ -]?[BCDFGHJKLMNPRSTVWXYZ]{{3}}|[A-Z]{{2}} ?\d{{3}} ?[A-Z]{{2}}"
+            rf"|\d-[A-Z]{{3}}-\d{{3}}"
+            r"|[A-Z]{1,3}[ -]?[A-Z]{0,2}[ -]?\d{1,6}[A-Z]?|[A-Z]{2}\d{2} ?[A-Z]{3}"
+            r"|[A-Z0-9]{2,3}-[A-Z0-9]{2,3}-[A-Z0-9]{1,2})\b",
+            re.IGNORECASE,
+        ),
+        check=_plate,
+        yes=("matricula «1234 bcd»", "targa «ab 123 cd»", "kenteken «12-abc-3»", "plaque «1-abc-234»"),
+        no=("1234 BCD", "plate is broken"),
     ),
 )

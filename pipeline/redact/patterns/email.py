@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
@@ -28,7 +29,8 @@ _SPELLED_LOCAL: Final = re.compile(
 _SPELLED_DOMAIN: Final = re.compile(
     rf"(?P<first>[A-Za-z0-9-]{{1,63}})(?P<rest>(?:(?:{_BRACKETED_DOT})[A-Za-z0-9-]{{1,63}}){{1,5}})", re.IGNORECASE
 )
-_LAST_LABEL: Final = re.compile(r"[A-Za-z]{2,10}\Z")
+_LAST_LABEL: Final = re.compile(r"[A-Za-z]{2,24}\Z")
+_TOP_LEVEL: Final = words("top_level_domains")
 _PLAIN_DOT: Final = re.compile(r"\.(?! )")
 _REACH: Final = 160
 
@@ -48,7 +50,10 @@ def _spelled(context: Context, start: int, end: int) -> tuple[int, int] | None:
     text = context.text
     domain = _SPELLED_DOMAIN.match(text, end - 1, end + _REACH)
     local = _SPELLED_LOCAL.match(text[max(0, start + 1 - _REACH) : start + 1][::-1])
-    if domain is None or local is None or _LAST_LABEL.search(domain[0]) is None:
+    if domain is None or local is None:
+        return None
+    last = _LAST_LABEL.search(domain[0])
+    if last is None or last[0].lower() not in _TOP_LEVEL:
         return None
     sign = text[start + 1 : end - 1]
     if sign.strip().isalpha() and not (sign.strip().isupper() or _unmistakable(local[0], domain["rest"])):

@@ -33,13 +33,18 @@ class Strength(IntEnum):
 
 
 class Context:
-    """One shadow under the scanner: its text and where cue words ended."""
+    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand."""
 
-    __slots__ = ("_cues", "text")
+    __slots__ = ("_cues", "brands", "text")
 
-    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]]) -> None:
-        self.text = text
+    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]], brands: Sequence[tuple[int, int]] = ()) -> None:
         self._cues = cues
+        self.brands = brands
+        self.text = text
+
+    def ends(self, cue: Cue) -> Sequence[int]:
+        """Where words of the cue ended, in order."""
+        return self._cues.get(cue, ())
 
     def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
         """True when the cue stands before `start`, at most `reach` characters away and in the same sentence.

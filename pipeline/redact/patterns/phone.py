@@ -18,6 +18,7 @@ _EXTENSION: Final = re.compile(
 _INTERNATIONAL: Final = re.compile(r"(?:\+|00) ?\(?[1-9]\d{0,2}\)?(?:[ ./-]{0,3}\(?\d{1,8}\)?){1,8}")
 _TRUNK: Final = re.compile(r"\(?0\d{1,5}\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
 _DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})(?![./-]?\d)")
+_DECIMAL: Final = re.compile(r"\d+[.,]\d{1,3}")
 _NANP_LEAD: Final = re.compile(r"(?<![0-9A-Za-z])1[ .-]?\Z")
 _GROUP_BEFORE: Final = re.compile(r"\d{3} \Z")
 """A group of a longer number goes before."""
@@ -106,7 +107,12 @@ def _announced(context: Context, start: int, end: int) -> tuple[int, int] | None
     """Any grouping of seven digits and more, behind a word for telephones."""
     text = context.text
     digits = len(_DIGITS.findall(text[start:end]))
-    if not 7 <= digits <= _LONGEST or _DATE.match(text, start) or not _free_behind(context, end):
+    if (
+        not 7 <= digits <= _LONGEST
+        or _DECIMAL.fullmatch(text, start, end)
+        or _DATE.match(text, start)
+        or not _free_behind(context, end)
+    ):
         return None
     before = context.before(start)
     if before.isalnum() or before in _JOINED or context.named(Cue.OTHER_NUMBER, start):

@@ -1,0 +1,325 @@
+"""Finds people's names in one shadow: behind a word for people, in a signature, beside their data, or by the lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from pipeline.redact.cues import Cue
+from pipeline.redact.names import words
+from pipeline.redact.names.kinds import AMBIGUOUS, GIVEN, NAME, NO_NAME, ORGANISATION, PARTICLE, SURNAME, kind_of, kinds
+from pipeline.redact.patterns.pattern import Context, Strength
+from pipeline.redact.pii import PiiType
+from pipeline.redact.scanner import Found
+
+_PERSONAL: Final = frozenset({PiiType.EMAIL, PiiType.PHONE, PiiType.ADDRESS, PiiType.DATE_OF_BIRTH})
+_LOCAL_PARTS: Final = re.compile(r"[a-z]{3,}")
+
+
+class _Token(NamedTuple):
+    start: int
+    end: int
+    text: str
+    kind: int
+
+
+def find(context: Context, structured: Sequence[Found]) -> list[Found]:
+    """Names in the shadow of `context`; `structured` are the finds of the pattern table in it."""
+    return _Search(context, structured).run()
+
+
+class _Search:
+    """One search over one shadow."""
+
+    __slots__ = ("_capitals", "_context", "_found", "_german", "_local_parts", "_starts", "_structured", "_text")
+
+    def __init__(self, context: Context, structured: Sequence[Found]) -> None:
+        self._context = context
+        self._text = context.text
+        self._structured = structured
+        self._starts = {item.start for item in structured if item.type in _PERSONAL}
+        self._local_parts = _local_parts(context.text, structured)
+        self._capitals = context.text.isupper()
+        self._german = words.is_german(context.text)
+        self._found: dict[tuple[int, int], Strength] = {}
+
+    def run(self) -> list[Found]:
+        self._behind_honorifics()
+        self._behind_people()
+        self._greeted()
+        self._signed()
+        self._by_lists()
+        return [Found(start, end, PiiType.PERSON, strength) for (start, end), strength in self._found.items()]
+
+    # --- by the words before
+
+    def _behind_honorifics(self) -> None:
+        text = self._text
+        for end in self._context.ends(Cue.HONORIFIC):
+            match = words.BEHIND_HONORIFIC.match(text, end)
+            if match is None or words.HONORIFIC.search(text[max(0, end - 15) : end]) is None:
+                continue
+            if text[end - 1] == "M" and text[end] == "." and not words.is_french(text):
+                self._accept(end - 1)
+            else:
+                self._accept(match.end(), trusted=True)
+
+    def _behind_people(self) -> None:
+        for end in self._context.ends(Cue.PERSON):
+            match = words.BEHIND_PERSON.match(self._text, end)
+            if match is None or match.end() == end:
+                continue
+            start = match.end()
+            if not self._last_first(start) and not self._accept(start):
+                self._accept_lower(start)
+
+    def _greeted(self) -> None:
+        for end in self._context.ends(Cue.GREETING):
+            match = words.BEHIND_GREETING.match(self._text, end)
+            if match is None:
+                continue
+            if (greeted := words.GREETED.match(self._text, match.end())) is not None:
+                self._accept_line(*greeted.span("name"))
+            else:
+                self._accept(match.end())
+
+    def _signed(self) -> None:
+        text = self._text
+        for end in (*self._context.ends(Cue.CLOSING), *(match.end() for match in words.DASHES.finditer(text))):
+            if (match := words.SIGNATURE.match(text, end)) is not None:
+                self._accept_line(*match.span("name"))
+            elif (match := words.SIGNED.match(text, end)) is not None:
+                self._accept(match.start("name"))
+
+    def _last_first(self, start: int) -> bool:
+        """`Rivera, Michael` behind a label."""
+        match = words.LAST_FIRST.match(self._text, start)
+        if match is None:
+            return False
+        last, first = self._tokens(*match.span("last")), self._tokens(*match.span("first"))
+        if any(_plain(token) for token in (*last, *first)) or not first[0].kind & GIVEN:
+            return False
+        self._add(match.start("last"), match.end("first"), Strength.CUED)
+        return True
+
+    def _accept(self, start: int, trusted: bool = False) -> bool:
+        """The capitals at `start`, up to the first word that is no name. `trusted`: a surname may be any word."""
+        match = words.NAME_AT.match(self._text, start)
+        if match is None:
+            return False
+        taken: list[_Token] = []
+        for token in self._tokens(*match.span()):
+            if _plain(token) and not (taken and _is_particle(taken[-1])):
+                if taken or not trusted:
+                    if token.kind & ORGANISATION and not trusted:
+                        return False
+                    break
+                continue
+            taken.append(token)
+        while taken and _is_particle(taken[-1]):
+            taken.pop()
+        if not taken or not (trusted or self._credible(taken)):
+            return False
+        self._add(taken[0].start, taken[-1].end, Strength.CUED)
+        return True
+
+    def _credible(self, taken: Sequence[_Token]) -> bool:
+        """No firm, no product, no heading: words in capitals need a listed name among them."""
+        if self._is_brand(taken[0].start, taken[-1].end):
+            return False
+        listed = any(token.kind & NAME for token in taken)
+        if len(taken) == 1 and not listed and words.PRODUCT_BEHIND.match(self._text, taken[0].end):
+            return False
+        if self._capitals:
+            return any(_certain(token) for token in taken)
+        return listed or not all(token.text.isupper() for token in taken)
+
+    def _accept_lower(self, start: int) -> None:
+        """A name all in lower case: only with a listed given name."""
+        match = words.LOWER_AT.match(self._text, start)
+        if match is None:
+            return
+        tokens = self._tokens(*match.span())
+        if not _certain(tokens[0]):
+            return
+        end = tokens[-1].end if not _plain(tokens[-1]) else tokens[0].end
+        self._add(start, end, Strength.CUED)
+
+    def _accept_line(self, start: int, end: int) -> None:
+        """A signature's line or a greeted name, in any case, unless one of its words is an everyday word."""
+        tokens = self._tokens(start, end)
+        if not tokens or any(_plain(token) and not token.kind & PARTICLE for token in tokens):
+            return
+        if any(len(set(token.text)) == 1 for token in tokens) and not any(token.kind & NAME for token in tokens):
+            return
+        lower = any(token.text[0].islower() and not token.kind & PARTICLE for token in tokens)
+        if lower and not any(token.kind & NAME for token in tokens) and (len(tokens) > 2 or len(tokens[0].text) < 3):
+            return
+        self._add(tokens[0].start, tokens[-1].end, Strength.CUED)
+
+    # --- by the lists, and by what stands beside
+
+    def _by_lists(self) -> None:
+        known = kinds()
+        for match in words.RUN.finditer(self._text):
+            run = match[0]
+            if " " not in run:
+                kind = known.get(run)
+                if kind is None:
+                    kind = kind_of(run)
+                if kind & NAME or self._local_parts:
+                    self._judge_single(_Token(match.start(), match.end(), run, kind))
+                continue
+            for group in _groups(self._tokens(*match.span())):
+                if len(group) == 1:
+                    self._judge_single(group[0])
+                else:
+                    self._judge(group)
+
+    def _judge_single(self, token: _Token) -> None:
+        """One capitalised word: a given name that is nothing else, or any listed name with a person's data behind."""
+        start, end, text, kind = token
+        if self._local_parts and not _plain(token) and len(text) > 3 and text.lower() in self._local_parts:
+            self._add(start, end, Strength.CUED)
+        if not kind & NAME or self._capitals or (start, end) in self._found or self._is_brand(start, end):
+            return
+        if _certain(token):
+            if words.PRODUCT_BEHIND.match(self._text, end) is None:
+                self._add(start, end, Strength.GUESS)
+        elif self._data_behind(end) or (kind & GIVEN and not kind & NO_NAME and self._acts(start, end)):
+            self._add(start, end, Strength.GUESS)
+
+    def _judge(self, group: Sequence[_Token]) -> None:
+        """Several capitalised words in a row, none of them an everyday word only."""
+        start, end = group[0].start, group[-1].end
+        full = [token for token in group if len(token.text) > 2 and not _is_particle(token)]
+        if not full or (start, end) in self._found or self._is_brand(start, end):
+            return
+        certain = any(_certain(token) for token in full)
+        if self._capitals and not (certain and len(full) > 1):
+            return
+        if self._local_parts and _makes_up(full, self._local_parts):
+            self._add(start, end, Strength.CUED)
+            return
+        data_behind = self._data_behind(end)
+        if not data_behind and words.PRODUCT_BEHIND.match(self._text, end):
+            return
+        first, last = full[0].kind, full[-1].kind
+        listed = sum(1 for token in full if token.kind & NAME)
+        vague = all(token.kind & AMBIGUOUS or token.kind & NO_NAME for token in full)
+        if data_behind:
+            self._add(start, end, Strength.CUED)
+        elif certain or (listed > 1 and not vague) or (first & GIVEN and not (self._german and vague)):
+            self._add(start, end, Strength.SHAPE)
+        elif last & SURNAME and not (self._german and last & AMBIGUOUS):
+            if words.DETERMINER_BEFORE.search(self._text, max(0, start - 8), start) is None:
+                self._add(start, end, Strength.GUESS)
+        elif not listed and self._could_be_foreign(group):
+            self._add(start, end, Strength.GUESS)
+
+    def _could_be_foreign(self, group: Sequence[_Token]) -> bool:
+        """Two or three words that no list knows, with capitals inside a sentence, and no article before them."""
+        if not 2 <= len(group) <= 3 or any(not _is_title(token.text) or token.kind for token in group):
+            return False
+        start = group[0].start
+        before = self._text[max(0, start - 8) : start]
+        if words.INSIDE_SENTENCE.search(before) is None or words.DETERMINER_BEFORE.search(before):
+            return False
+        return not self._german or not any(_GERMAN_NOUN.search(token.text) for token in group)
+
+    def _data_behind(self, end: int) -> bool:
+        """The person's e-mail, telephone number, address or birth stands right behind."""
+        gap = self._text[end : end + 3]
+        for size in (1, 2, 3):
+            if end + size in self._starts and not gap[:size].strip(" ,<(:\n-"):
+                return True
+        return words.BORN_BEHIND.match(self._text, end) is not None
+
+    def _acts(self, start: int, end: int) -> bool:
+        """Does what people do, and is no place."""
+        if words.VERB_BEHIND.match(self._text, end) is None:
+            return False
+        return words.PLACE_BEFORE.search(self._text, max(0, start - 8), start) is None
+
+    def _is_brand(self, start: int, end: int) -> bool:
+        return any(start < brand[1] and brand[0] < end for brand in self._context.brands)
+
+    def _tokens(self, start: int, end: int) -> list[_Token]:
+        return [
+            _Token(match.start(), match.end(), match[0], kind_of(match[0]))
+            for match in words.TOKEN.finditer(self._text, start, end)
+        ]
+
+    def _add(self, start: int, end: int, strength: Strength) -> None:
+        if self._text.endswith("'s", start, end):
+            end -= 2
+        if self._found.get((start, end), -1) < strength:
+            self._found[(start, end)] = strength
+
+
+_GERMAN_NOUN: Final = re.compile(
+    r"(?:ung|heit|keit|schaft|tion|tat|ment|mus|nis|tum|ling|chen|nummer|karte|stelle|haus|zeit|wert|amt|werk"
+    r"|zeug|platz|gerat|teil"
+    r"|buch|blatt|schein|stand|gang|fall|zug|dienst|preis|geld|kosten|daten|bank|konto|paket|kraft|raum|grund"
+    r"|recht|schutz"
+    r"|satz|weise|ungen|tionen|eren|iert|lich|isch|bar|sam)\Z"
+)
+
+
+def _plain(token: _Token) -> bool:
+    """An everyday word and no name."""
+    return bool(token.kind & NO_NAME) and not token.kind & NAME
+
+
+def _certain(token: _Token) -> bool:
+    """A given name that is nothing else."""
+    return token.kind & (GIVEN | AMBIGUOUS | NO_NAME) == GIVEN
+
+
+def _is_particle(token: _Token) -> bool:
+    return bool(token.kind & PARTICLE) and token.text[0].islower()
+
+
+def _is_title(text: str) -> bool:
+    """One capital and then small letters (of each part): `Kowalska`, `Jean-Luc`, and no `TrailMaster`."""
+    return len(text) > 2 and all(part[:1].isupper() and part[1:].islower() for part in text.split("-"))
+
+
+def _groups(tokens: Sequence[_Token]) -> list[list[_Token]]:
+    """Runs of tokens that may be names, apart at everyday words; a firm's word takes its neighbours with it."""
+    groups: list[list[_Token]] = [[]]
+    for token in tokens:
+        if _plain(token) and not (groups[-1] and _is_particle(groups[-1][-1])):
+            if token.kind & PARTICLE and token.text[0].islower() and groups[-1]:
+                groups[-1].append(token)
+                continue
+            if token.kind & ORGANISATION and not any(_certain(one) for one in groups[-1]):
+                groups[-1] = []
+            groups.append([])
+        else:
+            groups[-1].append(token)
+    for group in groups:
+        while group and _is_particle(group[-1]):
+            group.pop()
+    return [group for group in groups if group]
+
+
+def _local_parts(text: str, structured: Sequence[Found]) -> frozenset[str]:
+    """Words of the local parts of the e-mail addresses in the text."""
+    return frozenset(
+        part
+        for item in structured
+        if item.type is PiiType.EMAIL
+        for part in _LOCAL_PARTS.findall(text[item.start : item.end].partition("@")[0].lower())
+    )
+
+
+def _makes_up(full: Sequence[_Token], local_parts: frozenset[str]) -> bool:
+    """True when the name makes up a local part: `jane.roe`, `jroe`, `janeroe`."""
+    names = [token.text.lower().replace("-", "").replace("'", "") for token in full]
+    first, last = names[0], names[-1]
+    if len(names) == 1:
+        return first in local_parts and len(first) > 3
+    made = (first + last, last + first, first[0] + last, last + first[0], first + last[0])
+    return any(local in local_parts for local in made) or (first in local_parts and last in local_parts)

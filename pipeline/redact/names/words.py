@@ -1,0 +1,91 @@
+"""The shapes of names, and of what stands around them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_PARTICLES: Final = (
+    "van der|van den|van de|van het|van 't|von der|von dem|von und zu|van|von|vom|de la|de las|de los|de l'|del"
+    "|della|delle|degli"
+    "|dalla|dal|di|da|dos|das|do|de|du|des|den|der|la|le|el|al|bin|ibn|ben|bint|abu|ter|ten|te|zu|zum|zur|af|av"
+    "|st\\.|y|e|d'"
+)
+_WORD: Final = r"[A-Z][A-Za-z]*(?:['-][A-Za-z]+)*"
+_TITLES: Final = (
+    "mr|mrs|ms|miss|mx|dr|prof|sir|herrn?|frau|m|mme|mlle|monsieur|madame|mademoiselle|sr|sra|senor|senora|sig"
+    "|signora?|dott|don|dona|dhr"
+    "|mevr|mevrouw|heer|ing|pan|pani"
+)
+_INITIALS: Final = r"(?:[A-Z]\. ?){0,3}"
+NAME: Final = rf"{_INITIALS}{_WORD}(?:(?: [A-Z]\b\.?){{0,2}} (?:(?:{_PARTICLES})[ ]?)?{_WORD}){{0,4}}"
+
+NAME_AT: Final = re.compile(NAME)
+RUN: Final = re.compile(rf"(?<![A-Za-z0-9@_/.'-]){NAME}")
+TOKEN: Final = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*\.?")
+LOWER_AT: Final = re.compile(r"[a-z]{3,20}(?:-[a-z]+)?(?: [a-z]{3,20}){0,1}(?![A-Za-z])")
+
+BEHIND_PERSON: Final = re.compile(
+    r"[ \t]{0,2}[:,(\"'-]?[ \t]{0,2}(?:\n(?=[A-Z]))?"
+    rf"(?:\b(?:is|was|are|named|called|ist|war|heist|lautet|est|etait|es|e|von|de|of|to|der|die|the"
+    rf"|{_TITLES})\b\.? ?){{0,3}}[\"']?",
+    re.IGNORECASE,
+)
+BEHIND_HONORIFIC: Final = re.compile(
+    rf"\.? {{1,2}}(?:(?:and|und|et|y|e|en|&|dipl|med|{_TITLES})\b\.? ?){{0,3}}", re.IGNORECASE
+)
+BEHIND_GREETING: Final = re.compile(rf"[ ,]{{1,2}}(?:(?:{_TITLES})\b\.? ?){{0,2}}", re.IGNORECASE)
+HONORIFIC: Final = re.compile(
+    r"(?<![A-Za-z0-9@_.-])(?:[A-Z][A-Za-z. ]{0,13}|mr|mrs|ms|herrn?|frau|mme|monsieur|madame|senora?|signora?"
+    r"|mevrouw)\Z"
+)
+GREETED: Final = re.compile(r"(?P<name>[A-Za-z][a-z'-]+(?: [A-Za-z][a-z'-]+)?) ?[,!\n]")
+SIGNATURE: Final = re.compile(
+    r"[ \t]{0,2}[,.!;:]{0,2}[ \t]{0,3}\r?\n(?:[ \t>|]{0,4}\r?\n){0,3}[ \t>|-]{0,4}"
+    rf"(?:(?:{_TITLES})\b\.? ){{0,2}}"
+    r"(?P<name>[A-Za-z][A-Za-z'-]*\.?(?: [A-Za-z][A-Za-z'-]*\.?){0,4})[ \t]*(?=[,|(<\r\n/]|\Z)",
+    re.IGNORECASE,
+)
+SIGNED: Final = re.compile(rf"[ \t]{{0,2}}[,:-]?[ \t]{{1,3}}(?P<name>{NAME})[ \t]*\.?(?=\n|\Z)")
+DASHES: Final = re.compile(r"(?:^|\n)(?:--|__|\*\*)[ \t]*(?=\n)")
+LAST_FIRST: Final = re.compile(
+    rf"(?P<last>{_WORD}(?: {_WORD})?), ?(?P<first>{_WORD}(?: [A-Z]\.| {_WORD})?)(?![A-Za-z])"
+)
+
+BORN_BEHIND: Final = re.compile(
+    r",? ?\(?(?:born|nee?|geb|geboren|wohnhaft|demeurant|residing|nat[oa]|nacid[oa]|nascid[oa]|residente"
+    r"|d\.?o\.?b|aged)\b",
+    re.IGNORECASE,
+)
+VERB_BEHIND: Final = re.compile(
+    r",? (?:said|says|told|called|wrote|confirmed|replied|signed|agreed|admitted|witnessed|drove|spoke|explained"
+    r"|promised|refused|came|saw"
+    r"|went|found|noticed|arrived|who|has|had|does|did|is my|was my|and I"
+    r"|hat|sagte|teilte|bestatigte|rief|schrieb|erklarte|fuhr|meinte"
+    r"|a (?:dit|confirme|reconnu|appele|signe|trouve|vu|declare|repondu|parle)"
+    r"|dijo|confirmo|llamo|ha (?:detto|confermato|chiamato|visto|firmato|dicho|confirmado)|disse|confirmou|zei|heeft)\b"
+)
+PRODUCT_BEHIND: Final = re.compile(r" ?(?:\d|[A-Z]?\d|(?:Pro|Plus|Max|Mini|Air|Ultra|Lite|XL|S|X|II|III|IV)\b)")
+DETERMINER_BEFORE: Final = re.compile(
+    r"\b(?:the|a|an|our|your|their|this|that|each|every|new|old|der|die|das|den|dem|des|ein|eine|einen|einem"
+    r"|einer|im|am|zum|zur|vom|beim"
+    r"|ins|le|la|les|l'|un|une|du|des|au|aux|el|los|las|una|il|lo|gli|i|uno|o|os|as|um|uma|het|een)[ ']\Z",
+    re.IGNORECASE,
+)
+PLACE_BEFORE: Final = re.compile(
+    r"\b(?:in|at|from|near|to|of|via|in|aus|nach|bei|a|en|de|vers|desde|hacia|da|em|uit|naar|te|the) \Z", re.IGNORECASE
+)
+INSIDE_SENTENCE: Final = re.compile(r"[a-z,;)] \Z")
+
+_GERMAN: Final = (" und ", " ist ", " nicht ", " ich ", " der ", " die ", " das ", " mit ")
+_FRENCH: Final = (" le ", " la ", " est ", " et ", " je ", " les ", " de ")
+
+
+def is_german(shadow: str) -> bool:
+    """True for texts in which every noun has a capital."""
+    return sum(word in shadow for word in _GERMAN) >= 2
+
+
+def is_french(shadow: str) -> bool:
+    """True for texts in which `M.` is a title, not an initial."""
+    return sum(word in shadow for word in _FRENCH) >= 3
