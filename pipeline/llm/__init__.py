@@ -1,10 +1,11 @@
 """The gateway to language models; knows nothing of Kafka or documents."""
 
 from pipeline.llm.breaker import BreakerPolicy, BreakerState
+from pipeline.llm.budget import Budget, Hard, Ledger, Level, LocalLedger, Period, SpendRatePolicy, Spent
 from pipeline.llm.cache import CachePolicy
 from pipeline.llm.gateway import Gateway
 from pipeline.llm.length import LengthPolicy, TooLong
-from pipeline.llm.observer import BreakerChange, CallDetails, Observer, Throttle, Unobserved
+from pipeline.llm.observer import BreakerChange, BudgetChange, CallDetails, Observer, SpendAlarm, Throttle, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.prompt import PromptTemplate, RenderedPrompt
 from pipeline.llm.providers.provider import Account, Provider, ProviderError, Reachability
@@ -29,6 +30,8 @@ __all__ = [
     "BreakerChange",
     "BreakerPolicy",
     "BreakerState",
+    "Budget",
+    "BudgetChange",
     "CachePolicy",
     "CacheStatus",
     "CallDetails",
@@ -36,12 +39,17 @@ __all__ = [
     "Gateway",
     "GatewayPolicy",
     "GatewayStatus",
+    "Hard",
     "InvalidAnswerError",
     "Lane",
+    "Ledger",
     "LengthPolicy",
+    "Level",
+    "LocalLedger",
     "Observer",
     "Outage",
     "Outcome",
+    "Period",
     "PromptTemplate",
     "Provider",
     "ProviderError",
@@ -51,6 +59,9 @@ __all__ = [
     "RetryPolicy",
     "RouteStatus",
     "Sharing",
+    "SpendAlarm",
+    "SpendRatePolicy",
+    "Spent",
     "Throttle",
     "Tier",
     "TooLong",

@@ -12,6 +12,8 @@ from pipeline.llm.routing import Ladder
 
 T = TypeVar("T")
 
+NOTHING_USED = Usage()
+
 
 class Asking(Generic[T]):
     """The state of one `Gateway.complete`. `clock` is monotonic, in seconds."""
@@ -33,6 +35,10 @@ class Asking(Generic[T]):
         """The last valid answer as it was written."""
         self.has_backup = False
         """True when an old answer may stand in: nobody is waited for then."""
+        self.may_stand_in = False
+        """True when the safe answer may stand in for a budget that is spent."""
+        self.billed = 0
+        """Calls that were, or may have been, paid."""
         self._ends = clock() + question.deadline.total_seconds()
 
     def left_s(self) -> float | None:
@@ -43,6 +49,7 @@ class Asking(Generic[T]):
         """A call ended. A 429 is the pool's affair and no attempt of this record."""
         if attempt.outcome is not Outcome.THROTTLED:
             self.attempts.append(attempt)
+            self.billed += attempt.maybe_billed or usage is not NOTHING_USED
             self.usage += usage
             self.cost_usd += attempt.cost_usd
 

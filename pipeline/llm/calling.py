@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
-from pipeline.llm.asking import Asking
+from pipeline.errors import BudgetError
+from pipeline.llm.asking import NOTHING_USED, Asking
 from pipeline.llm.breaker import BreakerState
+from pipeline.llm.budget import NOTHING, Spent
 from pipeline.llm.observer import CallDetails, Observer
+from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.prices import Prices
 from pipeline.llm.providers.provider import Account, ProviderError, Reply, Request
 from pipeline.llm.question import Attempt, Outcome, Tier, Usage
 from pipeline.llm.quota import Cost
-from pipeline.llm.retry import REMEDIES, Remedy, RetryPolicy, backoff_s
+from pipeline.llm.retry import REMEDIES, Remedy, backoff_s
 from pipeline.llm.route import Pass, Route
 from pipeline.llm.routes import Routes
 from pipeline.llm.routing import Rung
@@ -27,7 +30,6 @@ from pipeline.llm.tokens import estimate_tokens
 T = TypeVar("T")
 
 MAX_KNOWN_TENANTS = 10_000
-NOTHING_USED = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Caller:
         self,
         accounts: Mapping[str, Account],
         routes: Routes,
-        policy: RetryPolicy,
+        policy: GatewayPolicy,
         observer: Observer,
         draw: random.Random,
         salt: bytes,
@@ -76,6 +78,7 @@ class Caller:
             user_hash=self._user_hash(asking.question.tenant),
         )
         input_tokens = prompt.estimated_tokens + (estimate_tokens(told) if told else 0)
+        self._check_cap(asking, input_tokens)
         route.budget.deposit()
         retries = 0
         while True:
@@ -95,7 +98,7 @@ class Caller:
                 if not self._may_retry(route, retries):
                     asking.resting.add(rung.place)
                     return None
-                pause_s = backoff_s(self._policy, retries, error.limits.retry_after_s, self._draw)
+                pause_s = backoff_s(self._policy.retry, retries, error.limits.retry_after_s, self._draw)
             retries += 1
             await asyncio.sleep(pause_s)
 
@@ -120,8 +123,27 @@ class Caller:
             usage,
         )
 
+    def expected(self, asking: Asking[T]) -> Spent:
+        """What the first call of a record will probably cost."""
+        if not (candidates := asking.ladder.candidates()):
+            return NOTHING
+        tier, prompt = candidates[0].tier, asking.question.prompt
+        cost = self._routes.of(tier).expected_use(prompt.estimated_tokens, tier.max_tokens)
+        usage = Usage(cost.input_tokens, 0, cost.output_tokens)
+        priced = self._accounts[tier.provider].priced
+        return Spent(
+            self.prices[tier.provider].cost(tier.model, usage) if priced else Decimal(0),
+            cost.input_tokens + cost.output_tokens,
+        )
+
+    def _check_cap(self, asking: Asking[T], input_tokens: int) -> None:
+        """Answers that make the next prompt longer, or models that never answer validly, must not become a spiral."""
+        spent = asking.usage.input_tokens + asking.usage.output_tokens
+        if asking.billed >= self._policy.max_calls or spent + input_tokens > self._policy.max_tokens > 0:
+            raise BudgetError(f"{asking.billed} calls with {spent} tokens were made for this record, which is the most")
+
     def _may_retry(self, route: Route, retries: int) -> bool:
-        return retries < self._policy.retries and route.available() and route.budget.withdraw()
+        return retries < self._policy.retry.retries and route.available() and route.budget.withdraw()
 
     async def _enter(self, asking: Asking[T], route: Route, cost: Cost) -> Pass | None:
         question = asking.question

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import TypeVar
 
-from pipeline.errors import AnswerError, CallError, ProvidersOutError, UsageError
+from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError, UsageError
 from pipeline.llm.accounts import open_accounts
 from pipeline.llm.asking import Asking
+from pipeline.llm.budget import Budget, Ledger, LocalLedger, Spent
 from pipeline.llm.cache import AnswerStore
 from pipeline.llm.calling import Caller
 from pipeline.llm.climbing import Climber
@@ -23,10 +26,13 @@ from pipeline.llm.recall import Recall
 from pipeline.llm.redis_cache import RedisAnswerStore
 from pipeline.llm.redis_fleet import RedisFleet
 from pipeline.llm.routes import Routes
+from pipeline.llm.spending import Spending
 from pipeline.llm.status import CacheStatus, GatewayStatus, Sharing
 from pipeline.settings import ProviderSettings
 
 T = TypeVar("T")
+
+ZERO_USD = Decimal(0)
 
 
 class Gateway:
@@ -45,20 +51,23 @@ class Gateway:
         draw: random.Random | None = None,
         fleet: Fleet | None = None,
         store: AnswerStore | None = None,
+        ledger: Ledger | None = None,
         wall: Callable[[], float] = time.time,
         user_salt: bytes | None = None,
     ) -> None:
         """`accounts` by the names that tiers use; `fleet` when other workers use them too, `store` when they share
-        their answers. `user_salt` keys the hashes of tenants; random when not given."""
+        their answers. `ledger` knows what was spent before; this process's own when not given. `user_salt` keys the
+        hashes of tenants; random when not given."""
         policy, observer, draw = policy or GatewayPolicy(), observer or Unobserved(), draw or random.Random()
         self._accounts = dict(accounts)
         self._clock = clock
         self._routes = Routes(self._accounts, policy, observer, clock, FIRST_SHARE if fleet else 1.0)
         self._keeper = ShareKeeper(fleet, self._routes) if fleet else None
         self._caller = Caller(
-            self._accounts, self._routes, policy.retry, observer, draw, user_salt or secrets.token_bytes(16)
+            self._accounts, self._routes, policy, observer, draw, user_salt or secrets.token_bytes(16)
         )
         self._climber = Climber(self._accounts, self._routes, self._caller, policy, draw)
+        self._spending = Spending(policy.budgets, ledger or LocalLedger(), policy.spend_rate, observer, wall)
         self._recall = Recall(policy.cache, store, wall) if policy.cache else None
 
     @classmethod
@@ -69,11 +78,16 @@ class Gateway:
         *,
         observer: Observer | None = None,
         redis_url: str = "",
+        daily_usd: Decimal = ZERO_USD,
     ) -> Gateway:
         """The gateway to every configured provider that has a key; with Redis, workers share quotas and answers.
 
+        Once this process has spent `daily_usd` in a day (0: any sum), records wait for the next.
         Raises UsageError when no provider has a key.
         """
+        policy = policy or GatewayPolicy()
+        if daily_usd:
+            policy = replace(policy, budgets=(*policy.budgets, Budget(usd=daily_usd)))
         return cls(
             open_accounts(providers),
             policy,
@@ -109,13 +123,17 @@ class Gateway:
         asking = Asking(question, self._clock)
         try:
             if self._recall is None:
-                return await self._climber.climb(asking)
-            return await self._recall.complete(asking, self._climber.climb)
-        except CallError as error:
-            if _has_stand_in(question, error) and (safe := asking.safe()) is not None:
+                return await self._ask(asking)
+            return await self._recall.complete(asking, self._ask)
+        except (CallError, BudgetError) as error:
+            if _has_stand_in(asking, error) and (safe := asking.safe()) is not None:
                 return safe
             error.attempts = tuple(asking.attempts)
             raise
+
+    def set_budgets(self, budgets: Iterable[Budget]) -> None:
+        """Takes these budgets from now on; records that wait for one look again."""
+        self._spending.set_budgets(budgets)
 
     def status(self) -> GatewayStatus:
         """Figures of every route used so far."""
@@ -123,6 +141,7 @@ class Gateway:
             self._routes.status(),
             self._keeper.sharing if self._keeper else Sharing.ALONE,
             self._recall.status() if self._recall else CacheStatus(),
+            self._spending.held,
         )
 
     async def check(self, provider: str, timeout_s: float = 5.0) -> Reachability:
@@ -133,6 +152,15 @@ class Gateway:
         except ProviderError as error:
             return Reachability(provider, False, str(error))
         return Reachability(provider, True)
+
+    async def _ask(self, asking: Asking[T]) -> Completion[T]:
+        """Asks, inside the budgets."""
+        allowance = await self._spending.admit(asking, self._caller.expected(asking))
+        try:
+            return await self._climber.climb(asking)
+        finally:
+            usage = asking.usage
+            self._spending.settle(allowance, Spent(asking.cost_usd, usage.input_tokens + usage.output_tokens))
 
     async def close(self) -> None:
         """Ends all connections."""
@@ -146,8 +174,9 @@ class Gateway:
             await account.provider.close()
 
 
-def _has_stand_in(question: Question[T], error: CallError) -> bool:
-    """The safe answer stands in for answers that were never valid, and for an outage where the enrichment says so."""
-    return isinstance(error, AnswerError) or (
-        isinstance(error, ProvidersOutError) and question.outage is Outage.FALLBACK
-    )
+def _has_stand_in(asking: Asking[T], error: CallError | BudgetError) -> bool:
+    """The safe answer stands in for answers that were never valid, and for an outage or a spent budget where it is said
+    so."""
+    if isinstance(error, ProvidersOutError):
+        return asking.question.outage is Outage.FALLBACK
+    return isinstance(error, AnswerError) or (isinstance(error, BudgetError) and asking.may_stand_in)

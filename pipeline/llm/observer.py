@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from pipeline.llm.breaker import BreakerState
+from pipeline.llm.budget import Level
 from pipeline.llm.question import Attempt
 
 
@@ -41,12 +43,30 @@ class Throttle:
     pause_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetChange:
+    """A budget passed its soft or its hard limit, or is free again; `budget` is its name."""
+
+    budget: str
+    before: Level
+    after: Level
+
+
+@dataclass(frozen=True, slots=True)
+class SpendAlarm:
+    """Money leaves unusually fast: so many dollars in the last minutes."""
+
+    usd: Decimal
+
+
 class Observer(Protocol):
     """Runs on the event loop, once a call: must be quick and must not raise."""
 
     def called(self, details: CallDetails) -> None: ...
     def breaker_changed(self, change: BreakerChange) -> None: ...
     def throttled(self, throttle: Throttle) -> None: ...
+    def budget_changed(self, change: BudgetChange) -> None: ...
+    def spending_fast(self, alarm: SpendAlarm) -> None: ...
 
 
 class Unobserved:
@@ -59,4 +79,10 @@ class Unobserved:
         pass
 
     def throttled(self, throttle: Throttle) -> None:
+        pass
+
+    def budget_changed(self, change: BudgetChange) -> None:
+        pass
+
+    def spending_fast(self, alarm: SpendAlarm) -> None:
         pass

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.llm.breaker import BreakerPolicy
+from pipeline.llm.budget import Budget, SpendRatePolicy
 from pipeline.llm.cache import CachePolicy
 from pipeline.llm.concurrency import ConcurrencyPolicy
 from pipeline.llm.retry import RetryPolicy
@@ -26,5 +27,11 @@ class GatewayPolicy:
     """How many times `max_tokens` a truncated answer gets, once."""
     cache: CachePolicy | None = field(default_factory=CachePolicy)
     """None: every question is asked."""
+    budgets: tuple[Budget, ...] = ()
+    spend_rate: SpendRatePolicy = field(default_factory=SpendRatePolicy)
+    max_calls: int = 15
+    """Paid calls that one record may take, corrections and other tiers included."""
+    max_tokens: int = 200_000
+    """Tokens, in and out, that one record may take; 0: any number."""
     tenant_weights: Mapping[str, float] = field(default_factory=dict)
     """Shares of a scarce quota; a tenant not named has 1."""

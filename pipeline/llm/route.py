@@ -97,8 +97,14 @@ class Route:
         return breaker.state is BreakerState.OPEN and self._clock() >= breaker.probe_at
 
     def expected(self, input_tokens: int, max_tokens: int) -> Cost:
-        """What a call will probably take: its prompt, and an output that 19 of 20 answers stay below."""
-        if self.account.charges_max_tokens or self._expected_output is None:
+        """What the provider's quota will count a call at."""
+        if self.account.charges_max_tokens:
+            return Cost(input_tokens, max_tokens)
+        return self.expected_use(input_tokens, max_tokens)
+
+    def expected_use(self, input_tokens: int, max_tokens: int) -> Cost:
+        """What a call will probably use: its prompt, and an output that 19 of 20 answers stay below."""
+        if self._expected_output is None:
             return Cost(input_tokens, max_tokens)
         return Cost(input_tokens, round(min(max_tokens, self._expected_output)))
 

@@ -34,6 +34,7 @@ class Ladder:
         self._rungs = tuple(rungs)
         self._ruled_out = {rung.place for rung in rungs if 0 < rung.tier.max_input_tokens < input_tokens}
         self._height = 0
+        self._low = False
 
     def candidates(self) -> list[Rung]:
         """Who may be asked, best first: from the height reached upwards, then what was left out below."""
@@ -43,12 +44,18 @@ class Ladder:
         return [r for r in open_rungs if r.height >= self._height] + [r for r in open_rungs if r.height < self._height]
 
     def stronger(self, rung: Rung) -> list[Rung]:
-        """Who stands above `rung` and may be asked."""
+        """Who stands above `rung` and may be asked for a second opinion."""
+        if self._low:
+            return []
         return [r for r in self._rungs if r.height > rung.height and r.place not in self._ruled_out]
 
     def above(self, rung: Rung) -> bool:
         """True when `rung` stands at the height reached, or higher."""
         return rung.height >= self._height
+
+    def stay_low(self) -> None:
+        """Money is short: a valid answer is enough, however unsure. Outages and invalid answers still move up."""
+        self._low = True
 
     def rule_out(self, rung: Rung) -> None:
         """This tier never answered validly: the record moves up."""

@@ -63,3 +63,5 @@ class GatewayStatus:
     routes: tuple[RouteStatus, ...]
     sharing: Sharing = Sharing.ALONE
     cache: CacheStatus = field(default_factory=CacheStatus)
+    held: int = 0
+    """Records that wait because a budget is spent."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from pipeline.llm import BreakerChange, CallDetails, Throttle
+from pipeline.llm import BreakerChange, BudgetChange, CallDetails, SpendAlarm, Throttle
 from pipeline.stream.observer import Partition, Silent
 from pipeline.stream.record import Output, Record
 
@@ -66,6 +66,12 @@ class GatewayNarrator:
 
     def throttled(self, throttle: Throttle) -> None:
         _log.info("%s %s: throttled for %.1f s", throttle.provider, throttle.model, throttle.pause_s)
+
+    def budget_changed(self, change: BudgetChange) -> None:
+        _log.warning("budget of %s: %s, was %s", change.budget, change.after, change.before)
+
+    def spending_fast(self, alarm: SpendAlarm) -> None:
+        _log.error("money is spent unusually fast: $%.2f in the last minutes", alarm.usd)
 
 
 def _numbers(partitions: Sequence[Partition]) -> str:
