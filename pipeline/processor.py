@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline import contract, paths
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
-from pipeline.errors import Cause, ContractError, DecodeError, RecordError
+from pipeline.errors import Cause, ContractError, DecodeError, RecordError, UsageError
 from pipeline.llm import (
     Completion,
     Gateway,
@@ -56,7 +56,7 @@ class EnrichmentProcessor:
         self._tiers = tuple(tiers)
         schema = enrichment.input_schema.schema
         self._direct = [
-            (path, PiiType(str(field["pii"])))
+            (path, _pii_type(path, str(field["pii"])))
             for path, field in contract.marked(schema, "personal", "direct")
             if "pii" in field
         ]
@@ -173,6 +173,14 @@ class EnrichmentProcessor:
         death, letters = self._writer.dead(way, error, self._now())
         self._outcomes.dead(self._enrichment.name, death.stage, death.cause)
         return letters
+
+
+def _pii_type(path: str, name: str) -> PiiType:
+    """The kind that a schema's annotation names. Raises UsageError when there is no such kind."""
+    try:
+        return PiiType(name)
+    except ValueError:
+        raise UsageError(f"field {path}: pii {name} is none of {', '.join(PiiType)}") from None
 
 
 def _check_key(key: bytes | None) -> None:

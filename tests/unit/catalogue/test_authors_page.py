@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pipeline import contract
-from pipeline.catalogue import Catalogue, Format
+from pipeline.catalogue import Catalogue, EnrichmentSpec, Format
+from pipeline.errors import UsageError
 from pipeline.llm import PromptTemplate
+from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Redacted
 from pipeline.serde import AvroCodec, Registry
 from pipeline.settings import RegistrySettings
@@ -98,9 +102,16 @@ def test_its_code_adds_up_only_what_is_exact(known: Catalogue, quotes: list[str 
     assert found.checks.finish({**SAID, "items": items}, {}, found.spec, NOW)["pieces"] == pieces
 
 
+def test_a_kind_of_personal_data_that_does_not_exist_is_told_at_the_start(checkout: Path, load: Load) -> None:
+    """The redactor would not look for it, and nobody would know."""
+    schema = checkout / "schemas/logistics.delivery-note/v1.avsc"
+    schema.write_text(schema.read_text().replace('"pii": "PERSON"', '"pii": "PERSN"'))
+    make = cast(Callable[..., object], EnrichmentProcessor)
+    with pytest.raises(UsageError, match="field driver: pii PERSN is none of PERSON, EMAIL"):
+        make(load().enrichment("delivery-notes"), None, None, None, None, (), None)
+
+
 def test_the_page_names_every_key_of_the_yaml() -> None:
     """What can be said and is not on the page is found by nobody."""
-    from pipeline.catalogue import EnrichmentSpec
-
     page = (Path(__file__).parents[3] / "docs/enrichments.md").read_text(encoding="utf-8")
     assert [name for name in EnrichmentSpec.model_fields if f"{name}:" not in page and f"`{name}`" not in page] == []

@@ -185,6 +185,14 @@ def test_bounds_hold_for_json_and_avro_alike(body: dict[str, object], where: str
     record_model(BOUNDED, bounded=False).model_validate(body)
 
 
+def test_blanks_are_no_text() -> None:
+    schema = only("string", minLength=1)
+    with pytest.raises(ContractError, match="f: must not be empty"):
+        read(schema, " \n")
+    with pytest.raises(ContractError, match="f: must not be empty"):
+        Bounds(schema).check({"f": " \n"})
+
+
 @given(
     st.fixed_dictionaries(
         {
