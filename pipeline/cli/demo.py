@@ -19,7 +19,7 @@ from rich.spinner import Spinner
 
 from pipeline import catalogue, settings
 from pipeline.demo import report, view
-from pipeline.demo.session import Plan, Result, Session
+from pipeline.demo.session import Result, Session
 from pipeline.devstack.stack import Stack
 from pipeline.devstack.state import State
 from pipeline.devstack.tether import Tether
@@ -103,7 +103,7 @@ def _run(console: Console, counts: dict[str, int], *, paid: bool) -> Result | No
     create_topics(plan_topics(known, admin), admin)
     register_schemas(known, Registry(effective.registry))
     with _showing(console) as show:
-        return uvloop.run(Session(effective, known, Plan(counts), show).run())
+        return uvloop.run(Session(effective, known, counts, show).run())
 
 
 @contextmanager

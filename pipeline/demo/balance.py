@@ -37,6 +37,7 @@ class Paid:
 
     calls: int
     cost_usd: Decimal
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Balance:
     keys: int
     """Keys with more than one output: those whose order means something."""
     calls: int
+    cached: int
+    """Records answered without a call."""
     cost_usd: Decimal
     seconds: float
     """From the first record in to the last one out."""
@@ -90,6 +93,7 @@ def balance(sent: Sequence[Sent], enriched: Sequence[Came], dead: Sequence[Came]
         out_of_order=out_of_order(enriched),
         keys=sum(count > 1 for count in Counter(record.key for record in enriched).values()),
         calls=sum(item.calls for item in bill),
+        cached=sum(item.cached for item in bill),
         cost_usd=sum((item.cost_usd for item in bill), Decimal(0)),
         seconds=(max(ends) - min(record.at_ms for record in sent)) / 1000 if ends and sent else 0.0,
     )

@@ -67,7 +67,7 @@ class Evidence:
         found: dict[str, list[Paid]] = {}
         for record in self._records(sorted(topics)):
             usage = await self._decoded(record)
-            paid = Paid(cast(int, usage["calls"]), cast(Decimal, usage["cost_usd"]))
+            paid = Paid(cast(int, usage["calls"]), cast(Decimal, usage["cost_usd"]), bool(usage["cached"]))
             found.setdefault(str(usage["enrichment"]), []).append(paid)
         return found
 

@@ -41,14 +41,6 @@ _LOG_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What to publish: records by enrichment."""
-
-    counts: Mapping[str, int]
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
     """What a run came to."""
 
@@ -69,7 +61,8 @@ class Session:
 
     settings: Settings
     catalogue: Catalogue
-    plan: Plan
+    counts: Mapping[str, int]
+    """Records to publish, by enrichment."""
     show: Callable[[Frame], None]
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
 
@@ -77,7 +70,7 @@ class Session:
         self._codecs = TopicCodecs(self.catalogue, self.settings.registry)
         self._interrupted = asyncio.Event()
         self._stop_publishing = threading.Event()
-        self._published = dict.fromkeys(self.plan.counts, 0)
+        self._published = dict.fromkeys(self.counts, 0)
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
 
     async def run(self) -> Result | None:
@@ -98,7 +91,7 @@ class Session:
                 day = BadDay(simulator)
                 await asyncio.to_thread(ending.enter_context, day.lasting(min(100_000, 3 * len(records))))
                 settings = day.quotas(settings)
-            worker = await Worker.open(settings, self.catalogue, list(self.plan.counts))
+            worker = await Worker.open(settings, self.catalogue, list(self.counts))
             gateway = await self._work(worker, records, day, providers)
             if self._interrupted.is_set():
                 return None
@@ -162,7 +155,7 @@ class Session:
                     happening=_happening(first if day else None, outage_at, left, publishing.done()),
                     alarming=left > 0,
                     published=dict(self._published),
-                    planned=self.plan.counts,
+                    planned=self.counts,
                     per_second=rates.of(now, finished),
                     status=status,
                     log=list(self._log),
@@ -180,7 +173,7 @@ class Session:
     def _providers(self) -> dict[str, ProviderSettings]:
         """Those that the enrichments ask, the first one of the first enrichment first."""
         found = {}
-        for name in self.plan.counts:
+        for name in self.counts:
             for tier in self.catalogue.enrichment(name).spec.tiers:
                 if tier.provider not in self.settings.providers:
                     raise UsageError(f"enrichment {name} asks {tier.provider}, which is not in the settings")
@@ -191,10 +184,10 @@ class Session:
         """Everything to publish, the kinds mixed evenly."""
         now = datetime.now(UTC)
         mixed = []
-        for name, count in self.plan.counts.items():
+        for name, count in self.counts.items():
             topic = self.catalogue.enrichment(name).input.topic
             stream = Stream(name, topic, self._codecs.codec(topic).encode)
-            made = traffic(stream, count, self.run_id, self.plan.seed, now)
+            made = traffic(stream, count, self.run_id, self.run_id, now)
             mixed += [((number + 0.5) / count, name, output) for number, output in enumerate(made)]
         mixed.sort(key=lambda item: item[0])
         return [(name, output) for _, name, output in mixed]
@@ -213,7 +206,7 @@ class Session:
         """What the topics hold. Other workers of the group may still have records of this run: they get some time."""
         deadline = time.monotonic() + _OTHERS_S
         while True:
-            found = await evidence.read(list(self.plan.counts))
+            found = await evidence.read(list(self.counts))
             if not any(one.balance.missing for one in found.values()) or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(1.0)

@@ -50,7 +50,7 @@ _TENANTS = {
 }
 
 
-def traffic(stream: Stream, count: int, run: str, seed: int, now: datetime) -> Iterator[Output]:
+def traffic(stream: Stream, count: int, run: str, seed: str, now: datetime) -> Iterator[Output]:
     """`count` records of one kind, the malformed ones among them, in the order in which they are published.
 
     The same arguments make the same texts. How often a ticket comes again follows Zipf's law.

@@ -28,7 +28,11 @@ Row = dict[str, Any]
 def test_what_died_of_a_fault_is_enriched_once_after_it_was_mended(job: Job, settings: Settings) -> None:
     tenant = f"acme-{uuid.uuid4().hex[:8]}"
     tickets = [
-        {"ticket_id": f"{tenant}-{number}", "tenant_id": tenant, "body": "Please call Jo Doe at jo.doe@example.com."}
+        {
+            "ticket_id": f"{tenant}-{number}",
+            "tenant_id": tenant,
+            "body": f"Lamp {number} broke, tell jo.doe@example.com.",
+        }
         for number in range(5)
     ]
     with _fault(settings, "schema_violation"):

@@ -14,7 +14,7 @@ DONE = [
     for number in range(6)
 ]
 DIED = replace(DONE[5], cause="empty_value", at_ms=5500)
-PAID = [Paid(1, Decimal("0.0001")), Paid(3, Decimal("0.0002"))]
+PAID = [Paid(1, Decimal("0.0001")), Paid(3, Decimal("0.0002")), Paid(0, Decimal(0), cached=True)]
 
 
 def test_it_closes_when_everything_came_out_once() -> None:
@@ -22,7 +22,7 @@ def test_it_closes_when_everything_came_out_once() -> None:
     assert found.closes
     assert (found.published, found.enriched, found.dead_letters) == (6, 5, {"empty_value": 1})
     assert (found.missing, found.strange, found.duplicates, found.out_of_order) == (0, 0, 0, 0)
-    assert (found.calls, found.cost_usd) == (4, Decimal("0.0003"))
+    assert (found.calls, found.cached, found.cost_usd) == (4, 1, Decimal("0.0003"))
     assert found.keys == 2
     assert found.seconds == 4.5
 

@@ -22,7 +22,7 @@ _EMAIL = re.compile(r"[\w.+-]+@([\w.-]+\w)")
 
 
 def _made(
-    name: str, count: int, seed: int = 1, run: str = "ab12cd34"
+    name: str, count: int, seed: str = "1", run: str = "ab12cd34"
 ) -> tuple[list[Output], list[Mapping[str, object]]]:
     records: list[Mapping[str, object]] = []
 
@@ -97,6 +97,6 @@ def test_each_record_can_be_told_from_all_others_and_from_other_runs() -> None:
 
 
 def test_the_same_seed_tells_the_same_stories_and_another_one_others() -> None:
-    first, again, other = (_made("claims", 50, seed)[1] for seed in (1, 1, 2))
+    first, again, other = (_made("claims", 50, seed)[1] for seed in ("1", "1", "2"))
     assert first == again
     assert all(one != another for one, another in pairwise([first, other]))
