@@ -236,6 +236,23 @@ class TestPublish:
         )
         assert done["seconds"] >= 2.0
 
+    def test_tells_what_is_published_when_it_is_interrupted(self, ready: Own, tmp_path: Path) -> None:
+        name = _prefix()
+        file = _file(tmp_path, [_ticket(f"{name}{i}") for i in range(1000)])
+        topic = ready.named("support.tickets.v1")
+        arguments = [COMMAND, "publish", topic, str(file), "--rate", "20", "--json"]
+        with subprocess.Popen(
+            arguments, env=ready.job.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as publishing:
+            deadline = time.monotonic() + 30
+            while not ready.job.values(topic, name):
+                assert time.monotonic() < deadline
+            publishing.send_signal(signal.SIGINT)
+            out, told = publishing.communicate(timeout=20)
+        assert publishing.returncode == 130
+        assert told == "pipeline: interrupted\n"
+        assert len(ready.job.values(topic, name)) == json.loads(out)["published"] > 0
+
     def test_sends_bytes_unchecked_when_told_to(self, ready: Own) -> None:
         name = _prefix()
         strange_bytes = base64.b64encode(b"\0\0\0\xff\xffx").decode()
