@@ -60,7 +60,8 @@ def table(balances: Mapping[str, Balance], breaker_opened: int) -> RenderableTyp
     row("    of keys with several records", *[one.keys for one in every], style="dim")
     shown.add_row()
     row("calls", *[one.calls for one in every])
-    row("    answered without one: an equal text before", *[one.cached for one in every], style="dim")
+    if any(one.cached for one in every):
+        row("    equal texts, answered without", *[one.cached for one in every], style="dim")
     row("cost", *[f"${one.cost_usd:.4f}" for one in every])
     row("first record in to last one out", *[f"{one.seconds:.1f} s" for one in every])
     row("breakers opened", *[breaker_opened, *[""] * (len(every) - 1)])

@@ -13,15 +13,15 @@ from importlib import resources
 from pipeline.demo.people import Person, amount, day, names, person
 
 _FOLLOW_UPS = {
-    "en": ("Any news on this? I wrote before:", "I still have no answer. Again:", "Adding to my message below."),
-    "de": ("Gibt es schon etwas Neues? Ich schrieb:", "Ich habe noch keine Antwort. Nochmals:"),
-    "fr": ("Avez-vous des nouvelles ? J'avais écrit :", "Toujours sans réponse de votre part :"),
-    "es": ("¿Hay novedades? Les escribí:", "Sigo sin respuesta:"),
-    "it": ("Ci sono novità? Avevo scritto:",),
-    "nl": ("Is er al nieuws? Ik schreef:",),
-    "pt": ("Há novidades? Eu tinha escrito:",),
-    "pl": ("Czy są już jakieś wiadomości? Pisałem:",),
-    "sv": ("Finns det några nyheter? Jag skrev:",),
+    "en": "Any news? This is reminder no. {turn}, I wrote:",
+    "de": "Gibt es schon etwas Neues? Dies ist meine {turn}. Nachfrage, ich schrieb:",
+    "fr": "Avez-vous des nouvelles ? Rappel no {turn}, j'avais écrit :",
+    "es": "¿Hay novedades? Es mi recordatorio número {turn}, les escribí:",
+    "it": "Ci sono novità? Sollecito numero {turn}, avevo scritto:",
+    "nl": "Is er al nieuws? Dit is herinnering {turn}, ik schreef:",
+    "pt": "Há novidades? Este é o lembrete número {turn}, eu tinha escrito:",
+    "pl": "Czy są już jakieś wiadomości? To przypomnienie numer {turn}, pisałem:",
+    "sv": "Finns det några nyheter? Påminnelse nummer {turn}, jag skrev:",
 }
 _TICKET_AMOUNTS = (12, 900)
 _CLAIM_AMOUNTS = (180, 9_400)
@@ -40,6 +40,10 @@ class Story:
     def text(self, name: str) -> str:
         """One of the sample's texts with the values put in."""
         return str(self.sample[name]).format_map(self.texts)
+
+    def again(self, turn: int) -> str:
+        """How somebody begins who writes for the `turn`-th time after the first."""
+        return _FOLLOW_UPS[str(self.sample["language"])].format(turn=turn)
 
 
 @functools.cache
@@ -81,9 +85,8 @@ def ticket(story: Story, ticket_id: str, tenant: str, turn: int, now: datetime) 
     """The `turn`-th record of a ticket (from 0): what its customer wrote then."""
     body = story.text("body")
     if turn:
-        again = _FOLLOW_UPS[str(story.sample["language"])]
         quoted = "\n".join(f"> {line}" for line in body.splitlines())
-        body = f"{again[(turn - 1) % len(again)]}\n\n{quoted}"
+        body = f"{story.again(turn)}\n\n{quoted}"
     return {
         "ticket_id": ticket_id,
         "tenant_id": tenant,
@@ -106,8 +109,7 @@ def claim(story: Story, claim_id: str, tenant: str, turn: int, now: datetime) ->
     """The `turn`-th record of a claim (from 0): each one after the first asks what became of it."""
     description = story.text("description")
     if turn:
-        again = _FOLLOW_UPS[str(story.sample["language"])]
-        description = f"{again[(turn - 1) % len(again)]}\n\n{description}"
+        description = f"{story.again(turn)}\n\n{description}"
     documents = story.sample["documents"]
     assert isinstance(documents, list)
     return {
