@@ -25,6 +25,8 @@ from pipeline.stream.record import Headers
 
 _SHOWN = 10
 """Invalid lines that are told one by one."""
+_SHORTEST_WAIT_S = 0.002
+"""Shorter waits are left to add up: sleeping takes longer than they are."""
 _LOOKED_AT = 64 << 20
 """Bytes of a file that are read at once to say what it is."""
 
@@ -76,6 +78,7 @@ def command(
     done = _Done(topic)
     if not raw and not skip_invalid and file.is_file():
         _check(lines, file)
+    done.began = time.monotonic()
     publisher = Publisher(client)
     try:
         with publisher, _opened(file) as source, progress(f"publishing to {topic}") as tell:
@@ -105,7 +108,8 @@ class _Done:
     wrong_line: str = ""
     """The line that ended it."""
     unknown: dict[str, int] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
+    began: float = 0.0
+    """When the first record was to go, in monotonic seconds."""
 
 
 def _publish(
@@ -130,7 +134,7 @@ def _publish(
             if done.invalid <= _SHOWN:
                 click.echo(f"line {number}: {error.message}", err=True)
             continue
-        if (wait := pace.due(time.monotonic(), 1)) > 0:
+        if (wait := pace.due(time.monotonic(), 1)) > _SHORTEST_WAIT_S:
             time.sleep(wait)
         publisher.send(output)
         tell(publisher.delivered, min(1.0, read / size) if size else None)
