@@ -7,7 +7,8 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from pipeline.stream.calls import Calls
-from pipeline.stream.transaction import Outcome, Result, Share, Transactor
+from pipeline.stream.outbox import Share
+from pipeline.stream.transaction import Outcome, Result, Transactor
 
 
 class TransactionalProducer:

@@ -1,4 +1,4 @@
-"""Takes what is finished and commits it, one transaction after the other."""
+"""Commits what is finished, one transaction after the other."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
-from pipeline.stream import metadata
 from pipeline.stream.assignment import Assignment, Finished, Phase
 from pipeline.stream.cadence import Cadence, CadencePolicy
 from pipeline.stream.kafka import KafkaException
 from pipeline.stream.observer import Observer
+from pipeline.stream.outbox import Outbox, Refusal, Share
 from pipeline.stream.policy import EnginePolicy
 from pipeline.stream.producer import TransactionalProducer
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Output, Processor
-from pipeline.stream.transaction import Outcome, Refusal, Result, Share
+from pipeline.stream.transaction import Outcome, Result
 from pipeline.stream.view import View
 
 log = logging.getLogger(__name__)
 
 _MOST_REFUSALS = 5
 """Outputs of one record refused before it is committed without any: its dead letter cannot be written either."""
+_ASK = 1.0
+"""Seconds one question for the committed offsets may take."""
+_ASK_AGAIN = 0.05
+"""Seconds between two such questions."""
 
 
 class Group(Protocol):
@@ -54,21 +57,25 @@ class Releaser:
         observer: Observer,
         settled: Callable[[Assignment, Sequence[Finished]], None],
     ) -> None:
-        """`settled` is told which finished records of an assignment are committed."""
+        """`settled` is told which finished records of an assignment are committed.
+
+        Raises KafkaException when the library does not take a setting.
+        """
         self._settings = settings
         self._policy = policy
         self._group = group
-        self._assignments = assignments
         self._processor = processor
         self._observer = observer
         self._settled = settled
+        self._outbox = Outbox(assignments, self._weigh)
         self._patience = policy.transaction_timeout.total_seconds()
         self._cadence = Cadence(CadencePolicy(longest=policy.commit_interval.total_seconds()))
         self._producer = TransactionalProducer(settings)
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
         self._culprits = 0
-        self._releasing: tuple[Share, ...] = ()
+        self.is_settled = self._outbox.is_settled
+        """Whether all that is finished of an assignment is committed."""
         self.transactions = 0
         self.aborted = 0
         self.rebuilds = 0
@@ -84,7 +91,7 @@ class Releaser:
             await self._ask_about_unsure()
             # Proof and partitions of one moment: see `View`.
             view = self._group.view
-            if shares := self._take(view):
+            if shares := self._outbox.take(view):
                 await self._release(shares, view)
 
     def close(self) -> None:
@@ -96,10 +103,6 @@ class Releaser:
         self._work.set()
         if hurry:
             self._hurry.set()
-
-    def is_settled(self, assignment: Assignment) -> bool:
-        """Whether all that is finished of it is committed."""
-        return not assignment.dirty and all(share.assignment is not assignment for share in self._releasing)
 
     async def _due(self) -> None:
         """Waits until there is work and its time has come."""
@@ -114,96 +117,50 @@ class Releaser:
         self._work.clear()
         self._hurry.clear()
 
-    def _take(self, view: View) -> tuple[Share, ...]:
-        """All that is finished and may be committed."""
-        shares = []
-        for assignment in self._assignments():
-            if not assignment.dirty or assignment.unsure:
-                continue
-            offset, finished = assignment.progress.snapshot()
-            text = metadata.encode(finished)
-            self._weigh(assignment, len(text))
-            if assignment not in view.owned or len(text) > metadata.LIMIT:
-                continue
-            shares.append(Share(assignment, assignment.finished, offset, text))
-            assignment.finished = []
-            assignment.dirty = False
-        return tuple(shares)
-
-    def _weigh(self, assignment: Assignment, size: int) -> None:
-        """Pauses a partition whose state gets too long to be committed, or too wide to be remembered."""
-        limits = {
-            "metadata": (size, self._policy.metadata_soft_limit),
-            "window": (assignment.progress.span, self._policy.window),
-        }
-        for reason, (value, limit) in limits.items():
-            if value > limit and reason not in assignment.reasons:
-                assignment.reasons.add(reason)
-                self._observer.paused(assignment.name, reason)
-            elif value < 0.7 * limit and reason in assignment.reasons:
-                assignment.reasons.discard(reason)
-                self._observer.resumed(assignment.name)
-
     async def _release(self, shares: tuple[Share, ...], view: View) -> None:
         began = time.monotonic()
         self._cadence.began(began)
-        self._releasing = shares
-        try:
-            if view.proof is None:
-                result = Result(Outcome.ABORTED, "not a member of the group at present")
-            else:
-                result = await self._producer.commit(shares, view.proof, self._patience)
-        finally:
-            self._releasing = ()
+        if view.proof is None:
+            result = Result(Outcome.ABORTED, "not a member of the group at present")
+        else:
+            result = await self._producer.commit(shares, view.proof, self._patience)
         now = time.monotonic()
         if result.outcome is Outcome.COMMITTED:
             self._cadence.committed(now)
-            await self._committed(shares, timedelta(seconds=now - began))
+            await self._committed(timedelta(seconds=now - began))
         else:
             self._cadence.failed(now)
-            self._give_back(shares)
-            for refusal in result.refusals:
-                self._replace(refusal)
-            self.aborted += 1
-            self._observer.aborted(result.reason)
-            if result.outcome is Outcome.UNKNOWN:
-                for share in shares:
-                    share.assignment.unsure = True
-                await self._rebuild(result.reason, careful=self._producer.careful)
-            elif result.suspect and not self._producer.careful:
-                await self._rebuild(result.reason, careful=True)
+            await self._failed(shares, result)
 
-    async def _committed(self, shares: tuple[Share, ...], took: timedelta) -> None:
+    async def _committed(self, took: timedelta) -> None:
         records = outputs = 0
-        for share in shares:
+        for share in self._outbox.committed():
             records += len(share.finished)
             outputs += sum(len(finished.outputs) for finished in share.finished)
             self._settled(share.assignment, share.finished)
         self.transactions += 1
         self._observer.committed(records, outputs, took)
         if self._producer.careful and self._culprits:
-            # Without a culprit, batches as such are too large for the topic: then it stays careful.
+            # Without a culprit, requests as such are too large for the topic: then it stays careful.
             self._culprits = 0
             await self._rebuild("every refused output is replaced", careful=False)
 
-    def _give_back(self, shares: Iterable[Share]) -> None:
-        for share in shares:
-            assignment = share.assignment
-            if assignment.phase is Phase.GONE:
-                continue
-            assignment.finished[:0] = share.finished
-            assignment.dirty = True
-            self.wake(hurry=assignment.phase is Phase.DRAINING)
+    async def _failed(self, shares: tuple[Share, ...], result: Result) -> None:
+        self._outbox.give_back(unsure=result.outcome is Outcome.UNKNOWN)
+        self.wake(hurry=any(share.assignment.phase is Phase.DRAINING for share in shares))
+        for refusal in result.refusals:
+            self._replace(refusal)
+        self.aborted += 1
+        self._observer.aborted(result.reason)
+        if result.outcome is Outcome.UNKNOWN:
+            await self._rebuild(result.reason, careful=self._producer.careful)
+        elif result.suspect and not self._producer.careful:
+            await self._rebuild(result.reason, careful=True)
 
     def _replace(self, refusal: Refusal) -> None:
-        assignment = refusal.share.assignment
         self._culprits += 1
-        record = refusal.finished.record
+        record, finished = refusal.finished.record, refusal.finished
         self._observer.refused(record, refusal.output, refusal.reason)
-        index = next((i for i, one in enumerate(assignment.finished) if one.record is record), None)
-        if index is None:
-            return
-        finished = assignment.finished[index]
         outputs: tuple[Output, ...] = ()
         if finished.refusals < _MOST_REFUSALS:
             outputs = tuple(self._processor.refused(record, finished.outputs, refusal.output, refusal.reason))
@@ -215,7 +172,21 @@ class Releaser:
                 record.offset,
                 refusal.reason,
             )
-        assignment.finished[index] = replace(finished, outputs=outputs, refusals=finished.refusals + 1)
+        self._outbox.replace(refusal, outputs)
+
+    def _weigh(self, assignment: Assignment, size: int) -> None:
+        """Pauses a partition whose state gets too long to be committed, or too wide to be remembered."""
+        limits = (
+            ("metadata", size, self._policy.metadata_soft_limit),
+            ("window", assignment.progress.span, self._policy.window),
+        )
+        for reason, value, limit in limits:
+            if value > limit and reason not in assignment.reasons:
+                assignment.reasons.add(reason)
+                self._observer.paused(assignment.name, reason)
+            elif value < 0.7 * limit and reason in assignment.reasons:
+                assignment.reasons.discard(reason)
+                self._observer.resumed(assignment.name)
 
     async def _rebuild(self, reason: str, *, careful: bool) -> None:
         """Another producer in place of this one: its start ends and fences what the old one left."""
@@ -240,19 +211,17 @@ class Releaser:
             await asyncio.sleep(next(waits))
 
     async def _ask_about_unsure(self) -> None:
-        """Drops what a transaction of unknown fate did commit; the answer is final because its producer was fenced."""
-        while unsure := [one for one in self._assignments() if one.unsure]:
+        """After a transaction of unknown fate, and the fence of its producer: the broker says what it has."""
+        while unsure := self._outbox.unsure():
             try:
-                found = await self._group.committed(unsure, 1.0)
-            except KafkaException as error:
-                self._observer.trouble(_text(error))
-                await asyncio.sleep(0.05)
+                found = await self._group.committed(unsure, _ASK)
+            except KafkaException as failure:
+                self._observer.trouble(_text(failure))
+                await asyncio.sleep(_ASK_AGAIN)
                 continue
             for assignment, known in found.items():
-                done = [one for one in assignment.finished if known.is_finished(one.record.offset)]
-                assignment.finished = [one for one in assignment.finished if not known.is_finished(one.record.offset)]
-                assignment.unsure = False
-                self._settled(assignment, done)
+                if assignment.phase is not Phase.GONE:
+                    self._settled(assignment, self._outbox.reconcile(assignment, known))
 
 
 def _text(failure: KafkaException) -> str:

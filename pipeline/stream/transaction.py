@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import ParamSpec
 
-from pipeline.stream.assignment import Assignment, Finished
+from pipeline.stream.assignment import Finished
 from pipeline.stream.failures import SILENT
 from pipeline.stream.kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from pipeline.stream.outbox import Refusal, Share
 from pipeline.stream.record import Output
 
 P = ParamSpec("P")
@@ -41,26 +42,6 @@ class Outcome(Enum):
     """Surely nothing of it is visible; the producer can be used again."""
     UNKNOWN = auto()
     """It may be committed or not, and the producer is of no more use: build another, then ask the broker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one partition brings to a transaction."""
-
-    assignment: Assignment
-    finished: Sequence[Finished]
-    offset: int
-    metadata: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An output that will never be taken."""
-
-    share: Share
-    finished: Finished
-    output: Output
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
