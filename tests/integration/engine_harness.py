@@ -55,12 +55,13 @@ class Watcher(Silent):
         self._news = asyncio.Event()
         self.aborts: list[str] = []
         self.abandoned_for: list[str] = []
+        self.moved: list[Partition] = []
         self.lost_partitions: list[Partition] = []
         self.waited: dict[Partition, timedelta] = {}
         self.resolving: set[Partition] = set()
         self.cancelled = 0
 
-    async def until(self, condition: Callable[[], bool], within: float = 20.0) -> None:
+    async def until(self, condition: Callable[[], bool], within: float = 60.0) -> None:
         async with asyncio.timeout(within):
             while not condition():
                 self._news.clear()
@@ -80,6 +81,7 @@ class Watcher(Silent):
         self._news.set()
 
     def revoked(self, partitions: Sequence[Partition], cancelled: int, took: timedelta) -> None:
+        self.moved += partitions
         self.cancelled += cancelled
         self._news.set()
 
@@ -107,13 +109,13 @@ class Worker:
     watcher: Watcher
     run: asyncio.Task[None]
 
-    async def committed(self, records: int, within: float = 20.0) -> None:
+    async def committed(self, records: int, within: float = 60.0) -> None:
         """Waits until so many records are committed since it started."""
         await self.watcher.until(lambda: self.run.done() or self.engine.status().records_committed >= records, within)
         if self.run.done():
             self.run.result()
 
-    async def idle(self, within: float = 20.0) -> None:
+    async def idle(self, within: float = 60.0) -> None:
         """Waits until it has nothing left to do."""
         await self.watcher.until(lambda: self.run.done() or self.engine.status().idle_since is not None, within)
         if self.run.done():
@@ -155,6 +157,27 @@ async def working(
     finally:
         run.cancel()
         await asyncio.wait({run})
+
+
+@asynccontextmanager
+async def stream(client: Mapping[str, str], topic: str, keys: int, pause: float) -> AsyncIterator[list[int]]:
+    """Numbered records that keep coming, one every `pause` seconds; the list holds how many came so far."""
+    producer, count = Producer({**client, "linger.ms": 5}), [0]
+
+    async def go_on() -> None:
+        while True:
+            producer.produce(topic, b"%d" % count[0], b"key-%d" % (count[0] % keys))
+            producer.poll(0)
+            count[0] += 1
+            await asyncio.sleep(pause)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield count
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        assert producer.flush(20) == 0
 
 
 def publish(client: Mapping[str, str], topic: str, records: Iterable[tuple[bytes | None, bytes | None]]) -> int:

@@ -22,6 +22,7 @@ from tests.integration.engine_harness import (
     numbered,
     publish,
     publish_with_headers,
+    stream,
     values,
     working,
 )
@@ -179,22 +180,25 @@ async def test_a_worker_that_joins_and_leaves_costs_no_repeated_call(
     client: Client, fresh_topic: FreshTopic, fresh_group: str, protocol: Literal["consumer", "classic"]
 ) -> None:
     source, target = fresh_topic(6), fresh_topic(6)
-    policy = replace(QUICK, concurrency=100, group_protocol=protocol, session_timeout=timedelta(seconds=2))
+    policy = replace(QUICK, group_protocol=protocol, session_timeout=timedelta(seconds=2))
 
     async def step(_: Record) -> None:
-        await asyncio.sleep(random.expovariate(1 / 0.1))
+        await asyncio.sleep(random.expovariate(1 / 0.2))
 
     one, two = Copier(target, step=step), Copier(target, step=step)
-    publish(client, source, numbered(4000, 400))
     async with working(client, one, source, fresh_group, policy=policy) as first:
-        await first.committed(100)
-        async with working(client, two, source, fresh_group, policy=policy, slot=1) as second:
-            await second.committed(200)
-            assert (first.engine.status().partitions, second.engine.status().partitions) == (3, 3)
-        assert first.engine.status().idle_since is None
+        async with stream(client, source, keys=300, pause=0.002) as published:
+            await first.committed(100)
+            async with working(client, two, source, fresh_group, policy=policy, slot=1) as second:
+                await second.committed(100)
+                assert (first.engine.status().partitions, second.engine.status().partitions) == (3, 3)
+            left = published[0]
+            await first.watcher.until(lambda: first.engine.status().partitions == 6 and published[0] > left + 100)
         await first.idle()
-    exact(client, target, 4000)
+        await first.watcher.until(lambda: sum((one.calls + two.calls).values()) == published[0])
+    exact(client, target, published[0])
     assert set((one.calls + two.calls).values()) == {1}
+    assert first.watcher.moved
 
 
 async def test_a_record_that_waits_longer_than_the_session_keeps_its_worker_in_the_group(

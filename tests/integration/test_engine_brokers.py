@@ -47,7 +47,7 @@ async def test_work_goes_on_soon_after_the_broker_is_back(alone: Stack, topics: 
         await worker.committed(300)
         if how == "frozen":
             kafka.freeze()
-            await worker.watcher.until(lambda: bool(worker.watcher.abandoned_for), within=10)
+            await worker.watcher.until(lambda: bool(worker.watcher.abandoned_for), within=30)
             kafka.thaw()
         else:
             await asyncio.to_thread(kafka.kill)
@@ -56,12 +56,13 @@ async def test_work_goes_on_soon_after_the_broker_is_back(alone: Stack, topics: 
                 await worker.committed(before + 1, within=3)
             await asyncio.to_thread(kafka.start)
         back, before = time.monotonic(), worker.engine.status().records_committed
-        await worker.committed(before + 1, within=15)
+        await worker.committed(before + 1)
         resumed = time.monotonic() - back
         assert worker.engine.status().state is EngineState.RUNNING
         await worker.committed(2000)
     exact(client, target, 2000)
-    assert resumed < 5
+    # 1 to 2 s on an idle machine.
+    assert resumed < 10
 
 
 async def test_a_stop_without_a_broker_ends_in_time_and_a_later_worker_goes_on(
@@ -75,7 +76,7 @@ async def test_a_stop_without_a_broker_ends_in_time_and_a_later_worker_goes_on(
         await asyncio.to_thread(kafka.kill)
         asked = time.monotonic()
         await worker.stop()
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 15
     await asyncio.to_thread(kafka.start)
     async with working(client, Copier(target), source, source) as worker:
         await worker.committed(1)
