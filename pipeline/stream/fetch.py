@@ -33,7 +33,7 @@ def fetch(
     Callbacks of the consumer run inside. `assignment` tells whose a partition is now; records of others are passed
     over, and fetched again by whoever has it. `trouble` is told every error.
     """
-    arrivals: dict[Name, Arrival] = {}
+    arrivals: dict[Assignment, Arrival] = {}
 
     def sort(message: Message) -> None:
         error = message.error()
@@ -43,12 +43,12 @@ def fetch(
         topic, partition = message.topic(), message.partition()
         assert topic is not None
         assert partition is not None
-        arrival = arrivals.get((topic, partition))
+        found = assignment((topic, partition))
+        if found is None:
+            return
+        arrival = arrivals.get(found)
         if arrival is None:
-            found = assignment((topic, partition))
-            if found is None:
-                return
-            arrival = arrivals[topic, partition] = Arrival(found, [])
+            arrival = arrivals[found] = Arrival(found, [])
         if error is None:
             arrival.records.append(_record(topic, partition, message))
         else:
