@@ -99,9 +99,10 @@ def _run(console: Console, counts: dict[str, int], *, paid: bool) -> Result | No
     asked = {tier.provider for name in counts for tier in known.enrichment(name).spec.tiers}
     if (named := sorted(asked & set(real))) and not paid:
         raise UsageError(f"{' and '.join(named)} would be asked for real: unset what you set, or say --paid")
-    admin = Admin(effective.kafka.client())
-    create_topics(plan_topics(known, admin), admin)
-    register_schemas(known, Registry(effective.registry))
+    with console.status("topics and schemas"):
+        admin = Admin(effective.kafka.client())
+        create_topics(plan_topics(known, admin), admin)
+        register_schemas(known, Registry(effective.registry))
     with _showing(console) as show:
         return uvloop.run(Session(effective, known, counts, show).run())
 

@@ -282,7 +282,7 @@ def _happening(first: str | None, outage_at: float | None, left: float, publishe
     if first is None:
         return "real providers: nothing is injected"
     if outage_at is None:
-        return "simulated providers on an ordinary bad day: 429s and faults of every kind"
+        return "simulated providers, an ordinary bad day: 429s and faults"
     if left:
         return f"simulated outage: {first} answers 503 for {left:.0f} s more"
     return f"{first} is back" + ("; the last records are on their way" if published else "")
