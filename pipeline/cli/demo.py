@@ -48,21 +48,24 @@ def command(tickets: int, claims: int, report_file: Path | None, keep: bool, pai
     """
     _check_file(report_file)
     console = Console(highlight=False)
-    with _running(console, keep=keep):
+    with _running(console, keep=keep) as stays:
         result = _run(console, {"tickets": tickets, "claims": claims}, paid=paid)
     if result is None:
         raise click.Abort
-    _tell(console, result, keep=keep)
+    _tell(console, result, stays=stays)
     if report_file is not None:
         figures = {name: report.as_json(one, result.breaker_opened) for name, one in result.balances.items()}
-        report_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        try:
+            report_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--report: {report_file} cannot be written ({error.strerror})") from None
     if not all(one.closes for one in result.balances.values()):
         raise click.exceptions.Exit(1)
 
 
 @contextmanager
-def _running(console: Console, *, keep: bool) -> Iterator[None]:
-    """The embedded stack; one that this starts ends with it, however that ends, unless it is to be kept."""
+def _running(console: Console, *, keep: bool) -> Iterator[bool]:
+    """The embedded stack, and whether it stays: one that this starts ends with it, unless it is to be kept."""
     if settings.origins()["kafka.bootstrap_servers"] in (Origin.ENVIRONMENT, Origin.FILE):
         raise UsageError(
             "the demo publishes invented records and uses the embedded Kafka only: unset kafka.bootstrap_servers"
@@ -85,7 +88,7 @@ def _running(console: Console, *, keep: bool) -> Iterator[None]:
         settings.load.cache_clear()
         how = "found running" if found else f"up in {time.monotonic() - begin:.0f} s"
         console.print(f"Kafka, schema registry and provider simulator: {how}")
-        yield
+        yield tether is None
     finally:
         if tether is not None:
             with console.status("stopping the embedded stack"):
@@ -118,7 +121,7 @@ def _showing(console: Console) -> Iterator[view.Show]:
     yield lines.show
 
 
-def _tell(console: Console, result: Result, *, keep: bool) -> None:
+def _tell(console: Console, result: Result, *, stays: bool) -> None:
     for name, found in result.examples.items():
         console.print(report.example(name, found))
         console.print()
@@ -128,12 +131,12 @@ def _tell(console: Console, result: Result, *, keep: bool) -> None:
     for remark in report.remarks(result):
         console.print(remark, style="dim")
     console.print()
-    console.print(report.next_commands(_next(keep=keep)))
+    console.print(report.next_commands(_next(stays=stays)))
 
 
-def _next(*, keep: bool) -> Sequence[tuple[str, str]]:
+def _next(*, stays: bool) -> Sequence[tuple[str, str]]:
     program = _program()
-    start = [] if keep else [(f"{program} dev up", "start the stack again; topics and schemas are still there")]
+    start = [] if stays else [(f"{program} dev up", "start the stack again; topics and schemas are still there")]
     return [
         *start,
         (f"{program} consume support.tickets.enriched.v1 --limit 3", "what the routing system reads"),
