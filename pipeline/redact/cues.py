@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum, auto
-from typing import Final
 
 from pipeline.redact.lexicon import lines
 
@@ -37,11 +36,6 @@ class Cue(IntEnum):
     """A word after which a person is named."""
 
 
-_IN_VARIABLES: Final = frozenset({Cue.KEY, Cue.PASSWORD})
-"""Also found inside the names of variables: `AWS_SECRET_KEY=`."""
-
-
 def expression(cue: Cue) -> str:
-    """What the scanner looks for, caseless: one of the cue's words between word boundaries."""
-    begin = r"(?:\b|_)" if cue in _IN_VARIABLES else r"\b"
-    return rf"{begin}(?:{'|'.join(lines(f'cues/{cue.name.lower()}'))})(?:\b|$)"
+    """What the scanner looks for, caseless: one of the cue's words; names of variables are cut at underscores."""
+    return rf"(?:\b|_)(?:{'|'.join(lines(f'cues/{cue.name.lower()}'))})(?:\b|_)"

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
-from pipeline.redact.lexicon import words
-from pipeline.redact.names.kinds import is_everyday
+from pipeline.redact.names.kinds import is_certain, is_telling
 from pipeline.redact.patterns.pattern import Strength
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
@@ -15,7 +14,6 @@ from pipeline.redact.scanner import Found
 _REGROUPED: Final = 9
 """As in the leak check: from this length on, a value is looked for without regard to its grouping."""
 _SHORTEST: Final = 3
-_PARTICLES: Final = words("name_particles")
 
 
 class Propagation:
@@ -32,8 +30,8 @@ class Propagation:
         """A value, as its shadow."""
         if kind is PiiType.PERSON:
             for word in tokens_of_shadow(shadow):
-                if len(word) >= _SHORTEST and word not in self._parts and word not in _PARTICLES:
-                    self._parts[word] = is_everyday(word)
+                if len(word) >= _SHORTEST and word not in self._parts and is_telling(word):
+                    self._parts[word] = not is_certain(word)
             return
         squashed = squash_shadow(shadow)
         if len(squashed) >= _REGROUPED:
@@ -46,9 +44,9 @@ class Propagation:
         lower = shadow.lower()
         found = [
             Found(start, start + len(part), PiiType.PERSON, Strength.GUESS)
-            for part, everyday in self._parts.items()
+            for part, only_with_capital in self._parts.items()
             for start in _words(lower, part)
-            if not everyday or shadow[start].isupper()
+            if shadow[start].isupper() or not only_with_capital
         ]
         for value, kind in self._exact.items():
             found += (Found(start, start + len(value), kind, Strength.GUESS) for start in _words(lower, value))

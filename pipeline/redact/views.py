@@ -140,7 +140,7 @@ def _goes_on(head: str, tail: str) -> bool:
         return head.islower()
     if "@" in head:
         return tail.islower()
-    return head.isupper() or tail.isupper()
+    return tail.isupper() or (head.isupper() and _MARKED.search(tail) is not None)
 
 
 def _decode_once(view: View) -> View | None:

@@ -8,7 +8,18 @@ from typing import Final, NamedTuple
 
 from pipeline.redact.cues import Cue
 from pipeline.redact.names import words
-from pipeline.redact.names.kinds import AMBIGUOUS, GIVEN, NAME, NO_NAME, ORGANISATION, PARTICLE, SURNAME, kind_of, kinds
+from pipeline.redact.names.kinds import (
+    AMBIGUOUS,
+    FUNCTION,
+    GIVEN,
+    NAME,
+    NO_NAME,
+    ORGANISATION,
+    PARTICLE,
+    SURNAME,
+    kind_of,
+    kinds,
+)
 from pipeline.redact.patterns.pattern import Context, Strength
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
@@ -91,6 +102,8 @@ class _Search:
                 self._accept_line(*match.span("name"))
             elif (match := words.SIGNED.match(text, end)) is not None:
                 self._accept(match.start("name"))
+            elif (match := words.SIGNATURE_GOES_ON.match(text, end)) is not None:
+                self._accept(match.end())
 
     def _last_first(self, start: int) -> bool:
         """`Rivera, Michael` behind a label."""
@@ -110,7 +123,7 @@ class _Search:
             return False
         taken: list[_Token] = []
         for token in self._tokens(*match.span()):
-            if _plain(token) and not (taken and _is_particle(taken[-1])):
+            if _plain(token) and not _is_particle(token) and not (taken and _may_follow(token, taken[-1])):
                 if taken or not trusted:
                     if token.kind & ORGANISATION and not trusted:
                         return False
@@ -119,6 +132,12 @@ class _Search:
             taken.append(token)
         while taken and _is_particle(taken[-1]):
             taken.pop()
+        if not taken and trusted:
+            taken = [
+                token
+                for token in self._tokens(*match.span())[:1]
+                if _is_title(token.text) and not token.kind & FUNCTION
+            ]
         if not taken or not (trusted or self._credible(taken)):
             return False
         self._add(taken[0].start, taken[-1].end, Strength.CUED)
@@ -127,6 +146,8 @@ class _Search:
     def _credible(self, taken: Sequence[_Token]) -> bool:
         """No firm, no product, no heading: words in capitals need a listed name among them."""
         if self._is_brand(taken[0].start, taken[-1].end):
+            return False
+        if len(taken) == 1 and (taken[0].kind & FUNCTION or len(taken[0].text.rstrip(".")) == 1):
             return False
         listed = any(token.kind & NAME for token in taken)
         if len(taken) == 1 and not listed and words.PRODUCT_BEHIND.match(self._text, taken[0].end):
@@ -149,7 +170,7 @@ class _Search:
     def _accept_line(self, start: int, end: int) -> None:
         """A signature's line or a greeted name, in any case, unless one of its words is an everyday word."""
         tokens = self._tokens(start, end)
-        if not tokens or any(_plain(token) and not token.kind & PARTICLE for token in tokens):
+        if not tokens or not _is_line_of_a_name(tokens):
             return
         if any(len(set(token.text)) == 1 for token in tokens) and not any(token.kind & NAME for token in tokens):
             return
@@ -187,7 +208,9 @@ class _Search:
         if _certain(token):
             if words.PRODUCT_BEHIND.match(self._text, end) is None:
                 self._add(start, end, Strength.GUESS)
-        elif self._data_behind(end) or (kind & GIVEN and not kind & NO_NAME and self._acts(start, end)):
+        elif (len(text) > 2 and self._data_behind(end)) or (
+            kind & GIVEN and not kind & NO_NAME and self._acts(start, end)
+        ):
             self._add(start, end, Strength.GUESS)
 
     def _judge(self, group: Sequence[_Token]) -> None:
@@ -224,7 +247,8 @@ class _Search:
             return False
         start = group[0].start
         before = self._text[max(0, start - 8) : start]
-        if words.INSIDE_SENTENCE.search(before) is None or words.DETERMINER_BEFORE.search(before):
+        inside = words.INSIDE_SENTENCE.search(before) is not None or words.VERB_BEHIND.match(self._text, group[-1].end)
+        if not inside or words.DETERMINER_BEFORE.search(before):
             return False
         return not self._german or not any(_GERMAN_NOUN.search(token.text) for token in group)
 
@@ -277,6 +301,21 @@ def _certain(token: _Token) -> bool:
     return token.kind & (GIVEN | AMBIGUOUS | NO_NAME) == GIVEN
 
 
+def _may_follow(token: _Token, before: _Token) -> bool:
+    """An everyday word that is a surname here: behind a particle, or behind a given name that is nothing else."""
+    if _is_particle(before):
+        return not token.kind & FUNCTION
+    return _certain(before) and not token.kind & (FUNCTION | ORGANISATION) and _is_title(token.text)
+
+
+def _is_line_of_a_name(tokens: Sequence[_Token]) -> bool:
+    """No everyday words, or a certain given name first and none that holds a sentence together."""
+    strange = [token for token in tokens if _plain(token) and not token.kind & PARTICLE]
+    if not strange:
+        return True
+    return _certain(tokens[0]) and not any(token.kind & (FUNCTION | ORGANISATION) for token in strange)
+
+
 def _is_particle(token: _Token) -> bool:
     return bool(token.kind & PARTICLE) and token.text[0].islower()
 
@@ -290,7 +329,7 @@ def _groups(tokens: Sequence[_Token]) -> list[list[_Token]]:
     """Runs of tokens that may be names, apart at everyday words; a firm's word takes its neighbours with it."""
     groups: list[list[_Token]] = [[]]
     for token in tokens:
-        if _plain(token) and not (groups[-1] and _is_particle(groups[-1][-1])):
+        if _plain(token) and not (groups[-1] and _may_follow(token, groups[-1][-1])):
             if token.kind & PARTICLE and token.text[0].islower() and groups[-1]:
                 groups[-1].append(token)
                 continue

@@ -17,6 +17,8 @@ AMBIGUOUS: Final = 8
 """A name that is also an everyday word, a place, a brand or a month."""
 ORGANISATION: Final = 16
 PARTICLE: Final = 32
+FUNCTION: Final = 64
+"""A word that holds sentences together."""
 
 NAME: Final = GIVEN | SURNAME
 NO_NAME: Final = WORD | ORGANISATION
@@ -25,6 +27,7 @@ _LISTS: Final = (
     ("given_names", GIVEN),
     ("surnames", SURNAME),
     ("words", WORD),
+    ("function_words", WORD | FUNCTION),
     ("organisation_words", ORGANISATION),
     ("name_particles", PARTICLE),
 )
@@ -75,6 +78,17 @@ def kind_of(word: str) -> int:
         head, _, tail = word.rpartition("'")
         return known.get(head if len(tail) < 2 else tail, 0)
     return known.get(word.rstrip("."), 0)
+
+
+def is_certain(word: str) -> bool:
+    """True for a lower-case word that is a given name and nothing else."""
+    return kinds().get(word, 0) & (GIVEN | AMBIGUOUS | NO_NAME) == GIVEN
+
+
+def is_telling(word: str) -> bool:
+    """True for a lower-case part of a name that tells the person elsewhere: no particle, no everyday word."""
+    kind = kinds().get(word, 0)
+    return not kind & FUNCTION and (bool(kind & NAME) or not kind & (WORD | PARTICLE | ORGANISATION))
 
 
 def is_everyday(word: str) -> bool:

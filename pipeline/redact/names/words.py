@@ -20,13 +20,13 @@ _TITLES: Final = (
 _INITIALS: Final = r"(?:[A-Z]\. ?){0,3}"
 NAME: Final = rf"{_INITIALS}{_WORD}(?:(?: [A-Z]\b\.?){{0,2}} (?:(?:{_PARTICLES})[ ]?)?{_WORD}){{0,4}}"
 
-NAME_AT: Final = re.compile(NAME)
+NAME_AT: Final = re.compile(rf"(?:(?:{_PARTICLES}) ?){{0,2}}{NAME}")
 RUN: Final = re.compile(rf"(?<![A-Za-z0-9@_/.'-]){NAME}")
 TOKEN: Final = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*\.?")
 LOWER_AT: Final = re.compile(r"[a-z]{3,20}(?:-[a-z]+)?(?: [a-z]{3,20}){0,1}(?![A-Za-z])")
 
 BEHIND_PERSON: Final = re.compile(
-    r"[ \t]{0,2}[:,(\"'-]?[ \t]{0,2}(?:\n(?=[A-Z]))?"
+    r"[\"']?[ \t]{0,2}[:=|,(\"'-]?[ \t]{0,4}(?:\n(?=[A-Z]))?"
     rf"(?:\b(?:is|was|are|named|called|ist|war|heist|lautet|est|etait|es|e|von|de|of|to|der|die|the"
     rf"|{_TITLES})\b\.? ?){{0,3}}[\"']?",
     re.IGNORECASE,
@@ -36,8 +36,9 @@ BEHIND_HONORIFIC: Final = re.compile(
 )
 BEHIND_GREETING: Final = re.compile(rf"[ ,]{{1,2}}(?:(?:{_TITLES})\b\.? ?){{0,2}}", re.IGNORECASE)
 HONORIFIC: Final = re.compile(
-    r"(?<![A-Za-z0-9@_.-])(?:[A-Z][A-Za-z. ]{0,13}|mr|mrs|ms|herrn?|frau|mme|monsieur|madame|senora?|signora?"
-    r"|mevrouw)\Z"
+    r"(?<![A-Za-z0-9@_.-])(?:[A-Z][A-Za-z. ]{0,13}|mr|mrs|ms|miss|herrn?|frau|mme|mlle|monsieur|madame|mademoiselle"
+    r"|senor(?:a|ita)?|senhora?|signor(?:a|e|ina)?|mevrouw|heer|meneer|do[ck]tor|docteur|dottor(?:e|essa)?|pani?"
+    r"|sra?)\Z"
 )
 GREETED: Final = re.compile(r"(?P<name>[A-Za-z][a-z'-]+(?: [A-Za-z][a-z'-]+)?) ?[,!\n]")
 SIGNATURE: Final = re.compile(
@@ -45,6 +46,9 @@ SIGNATURE: Final = re.compile(
     rf"(?:(?:{_TITLES})\b\.? ){{0,2}}"
     r"(?P<name>[A-Za-z][A-Za-z'-]*\.?(?: [A-Za-z][A-Za-z'-]*\.?){0,4})[ \t]*(?=[,|(<\r\n/]|\Z)",
     re.IGNORECASE,
+)
+SIGNATURE_GOES_ON: Final = re.compile(
+    rf"[ \t]{{0,2}}[,.!;:]{{0,2}}[ \t]{{0,3}}\r?\n[ \t>|-]{{0,4}}(?:(?:{_TITLES})\b\.? ){{0,2}}(?=[A-Z])", re.IGNORECASE
 )
 SIGNED: Final = re.compile(rf"[ \t]{{0,2}}[,:-]?[ \t]{{1,3}}(?P<name>{NAME})[ \t]*\.?(?=\n|\Z)")
 DASHES: Final = re.compile(r"(?:^|\n)(?:--|__|\*\*)[ \t]*(?=\n)")
@@ -60,7 +64,7 @@ BORN_BEHIND: Final = re.compile(
 VERB_BEHIND: Final = re.compile(
     r",? (?:said|says|told|called|wrote|confirmed|replied|signed|agreed|admitted|witnessed|drove|spoke|explained"
     r"|promised|refused|came|saw"
-    r"|went|found|noticed|arrived|who|has|had|does|did|is my|was my|and I"
+    r"|went|found|noticed|arrived|who|has|had|here|does|did|is my|was my|and I"
     r"|hat|sagte|teilte|bestatigte|rief|schrieb|erklarte|fuhr|meinte"
     r"|a (?:dit|confirme|reconnu|appele|signe|trouve|vu|declare|repondu|parle)"
     r"|dijo|confirmo|llamo|ha (?:detto|confermato|chiamato|visto|firmato|dicho|confirmado)|disse|confirmou|zei|heeft)\b"

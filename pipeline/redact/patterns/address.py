@@ -8,25 +8,32 @@ from typing import Final
 from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
-from pipeline.redact.patterns.postal import TOWN, UK_CODE, US_CODE, end_of_address, has_code
+from pipeline.redact.patterns.postal import (
+    CANADA_CODE,
+    FLAT,
+    HOUSE,
+    UK_CODE,
+    US_CODE,
+    end_of_address,
+    has_code,
+    start_of_address,
+    start_of_town,
+)
 from pipeline.redact.pii import PiiType
 
 _LEFT: Final = 80
 """How far left of a street's type its house number may stand."""
-_HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?"
-_FLAT: Final = (
-    r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite|SUITE|Room|Studio|No\.?)"
-    r" #?[A-Za-z0-9]{1,6},? ?\n?)"
-)
 _BEFORE_TYPE: Final = re.compile(
-    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_FLAT}?{_HOUSE},? (?:(?:[NSEW]|NE|NW|SE|SW)\.? )?"
+    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{FLAT}?{HOUSE},? (?:(?:[NSEW]|NE|NW|SE|SW)\.? )?"
     r"(?:(?:[A-Z][A-Za-z'.-]*|\d{1,3}(?:st|nd|rd|th|ST|ND|RD|TH)|of|the|la|de|del|van|el|los|las) ){0,4})\Z"
 )
-_BEFORE_LOWER_TYPE: Final = re.compile(rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_HOUSE},? (?:[a-z'.-]{{3,20}} ){{1,2}})\Z")
+_BEFORE_LOWER_TYPE: Final = re.compile(rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{HOUSE},? (?:[a-z'.-]{{3,20}} ){{1,2}})\Z")
 _IDLE_WORDS: Final = words("not_in_street_names")
 
-_NUMBER_BEHIND: Final = r",? ?(?:n[ruo]?m?\.? ?[o.]? ?)?\d{1,5}(?: ?(?:[A-Za-z]|bis|ter)\b)?(?:[-/] ?\d{1,4}[A-Za-z]?)?"
-_CAPITAL: Final = r"[A-Z0-9][A-Za-z0-9'.-]*"
+_NUMBER_BEHIND: Final = (
+    r",? ?(?:(?:n[ruo]?m?\.? ?[o.]? ?)?\d{1,5}(?: ?(?:[A-Za-z]|bis|ter)\b)?(?:[-/] ?\d{1,4}[A-Za-z]?)?|[sS]/[nN]\b)"
+)
+_CAPITAL: Final = r"[A-Z](?:\.|[A-Za-z0-9'-]{0,30}(?:(?<=\bSt)\.|(?<=\bDr)\.|(?<=\bSta)\.|(?<=\bGral)\.)?)"
 _PARTICLE: Final = (
     r"(?:d[aeiou]s?|d[eo] la|de l[oae]s?|del|della|dei|degli|delle|dello|du|d'|l[aeo]s?|l'|el|aux?|et|y|e|sur"
     r"|van|von|der|den)"
@@ -38,7 +45,7 @@ _FRENCH_TYPES: Final = (
     "|residence"
     "|faubourg|fbg|esplanade|lotissement|hameau|voie|villa|cite|clos|montee|promenade|rond-point|ruelle|mail"
     "|traverse|venelle"
-    "|domaine|lieu-dit|zone|za|zi"
+    "|domaine|lieu-dit|zone|za|zi|rang|alle|cote|terrasse|croissant|ruisseau|parvis"
 )
 _FRENCH_NAME: Final = re.compile(rf" (?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}")
 _LOWER_NAME: Final = re.compile(r"(?: [a-z'.-]{2,20}){1,4}")
@@ -152,7 +159,7 @@ def _french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
 
 
 _FRENCH_HEAD: Final = re.compile(
-    rf"\d{{1,4}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b\.?", re.IGNORECASE
+    rf"\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b\.?", re.IGNORECASE
 )
 
 
@@ -208,24 +215,43 @@ def _prefixed(context: Context, start: int, end: int) -> tuple[int, int] | None:
 
 
 def _by_code(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    """`text[start:end]` is a postcode. What stands before it, from a house number on, is the address."""
+    """`text[start:end]` is a postcode little else looks like. Without a street, the town before it is the address."""
     text = context.text
+    if not _stands_alone(context, start, end):
+        return None
+    begin = start_of_address(text, start)
+    if begin is None:
+        begin = start_of_town(text, start)
+    return None if begin is None else (begin, end_of_address(text, end))
+
+
+def _by_town(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """`text[start:end]` is a postcode and a town, or the other way round: only with a street before them."""
+    if not _stands_alone(context, start, end):
+        return None
+    begin = start_of_address(context.text, start)
+    return None if begin is None else (begin, end_of_address(context.text, end))
+
+
+def _by_house(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    """`start` is a house number, behind it stand a postcode and a town: the street, of whatever type, goes before."""
+    text = context.text
+    house = _HOUSE_AT.match(text, start)
+    if house is None:
+        return None
+    begin = start_of_address(text, house.end())
+    if begin is None or begin == start:
+        return None
+    return begin, end_of_address(text, house.end())
+
+
+def _stands_alone(context: Context, start: int, end: int) -> bool:
     if context.behind(end).isalnum() or context.before(start).isalnum() or context.before(start) in "-/#_":
-        return None
-    if context.named(Cue.OTHER_NUMBER, start) or context.after(Cue.POLICY, start, reach=12):
-        return None
-    window = text[max(0, start - 120) : start]
-    for rule in (_STREET_BEFORE_CODE, _TOWN_BEFORE_CODE):
-        if match := rule.search(window):
-            return start - len(match["whole"]), end_of_address(text, end)
-    return None
+        return False
+    return not (context.named(Cue.OTHER_NUMBER, start) or context.after(Cue.POLICY, start, reach=12))
 
 
-_SEGMENT: Final = r"(?:[A-Z0-9#][A-Za-z0-9'.#-]*|of|the|on|upon|under|in|le|la|de|and|&)"
-_STREET_BEFORE_CODE: Final = re.compile(
-    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{_FLAT}?{_HOUSE},? (?:{_SEGMENT}[ ,\n]{{1,2}}){{1,9}})\Z"
-)
-_TOWN_BEFORE_CODE: Final = re.compile(rf"(?:^|[ \n])(?P<whole>{TOWN},? ?\n?)\Z")
+_HOUSE_AT: Final = re.compile(rf"{HOUSE}\.?")
 
 
 def _said(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -253,11 +279,14 @@ _LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln
 _BEHIND_TYPES: Final = (
     "calle|c/|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
     "|glorieta|cuesta"
-    "|urbanizacion|pasaje|callejon|alameda|via|viale|v\\.le|piazza|piazzale|p\\.za|p\\.zza|corso|c\\.so|largo"
+    "|urbanizacion|pasaje|pasadizo|callejon|calzada|prolongacion|viaducto|periferico|circuito|retorno|privada|diagonal"
+    "|vial|acceso|alameda|via|viale|v\\.le|piazza|piazzale|p\\.za|p\\.zza|corso|c\\.so|largo"
     "|vicolo|strada"
     "|contrada|borgo|lungomare|salita|rua|r\\.|travessa|praca|estrada|rodovia|viela|beco|quinta|rue|boulevard"
     "|chaussee|chemin"
-    "|place|quai|ulica|ul\\.|al\\.|aleja|plac|pl\\.|os\\.|osiedle|jalan|jl\\.|calea|strada|bulevardul|str\\."
+    "|place|quai|ulica|ul\\.|al\\.|aleja|plac|pl\\.|os\\.|osiedle|jalan|jl\\.|calea|bulevardul|str\\.|aleea"
+    "|drumul|intrarea|soseaua|splaiul|piata|fundatura|praceta|azinhaga|calcada|escadas|ladeira|vereda|jardim"
+    "|parque|avinguda|carrer|placa|passeig"
 )
 _COMPOUND_TYPES: Final = (
     "strase|strasse|str\\.|str|weg|gasse|platz|allee|ring|damm|ufer|chaussee|steig|stieg|graben|wall|hof|markt"
@@ -285,7 +314,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.ADDRESS,
-        rf"\b\d{{1,4}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b",
+        rf"\b\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b",
         Strength.SHAPE,
         check=_french,
         caseless=True,
@@ -340,7 +369,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.ADDRESS,
-        rf"\b(?:{US_CODE}|{UK_CODE.replace(' ?', ' ')})\b",
+        rf"\b(?:{US_CODE}|{UK_CODE.replace(' ?', ' ')}|{CANADA_CODE})\b",
         Strength.SHAPE,
         check=_by_code,
         yes=(
@@ -352,8 +381,36 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.ADDRESS,
+        r"\b\d{1,4}[A-Za-z]?(?:/\d{1,4})?\.?(?: ?, ?\n?|\n)(?:[A-Z]{1,2}-)?(?:\d{4,5}|\d{3} \d{2}|\d{2}-\d{3}"
+        r"|\d{4} ?[A-Z]{2}"
+        r"|\d{4}-\d{3})[ \n][A-Z][a-z]",
+        Strength.SHAPE,
+        check=_by_house,
+        yes=(
+            "Adresa: «Moravská 273\n266 39 Sobotka»",
+            "«Petőfi út 202., H-9236 Hídháza»",
+            "«Jänkäpolku 7, 08485 Oulu»",
+        ),
+        no=("am 12, 2000 Stück", "on 5, 2024 March"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b[A-Z][a-z]{2,24}(?: ?- ?| )[1-9]\d{5}\b|\b\d{5}-?\d{3},? [A-Za-z' ]{2,40} ?[/-] ?[A-Z]{2}\b"
+        r"|\b[A-Z][A-Za-z -]{2,30}, (?:[A-Z]{2,5} )?\d{5,6}(?:-\d{4})?\b|\b[A-Z]{3,5} \d{5}(?:-\d{4})?\b",
+        Strength.SHAPE,
+        check=_by_town,
+        yes=(
+            "H: «40/76, Suresh Chowk, Kavali 524201»",
+            "«Distrito da Luz, 16\nSanta Inês\n23418754 Duarte / SE»",
+            "«Calzada Acuña 907, San Alvaro, BCS 92320»",
+            "«Vial de Sarita Zaragoza 31, Ourense, 43739»",
+        ),
+        no=("Bestellung 123456", "Berlin, 10115", "call Anna, 123456"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
         r"\b(?:P\.? ?O\.? ?Box|Postfach|Postbus|Apartado(?: de correos)?|Casella postale"
-        r"|Caixa postal) \d[\d ]{0,7}\d\b",
+        r"|Caixa postal) \d[\d ]{0,8}\b",
         Strength.SHAPE,
         check=lambda context, start, end: (start, end_of_address(context.text, end)),
         caseless=True,
@@ -368,7 +425,7 @@ CUED: Final = (
         re.compile(
             r"(?:[ ,]{0,2}(?:\b(?:is|are|was|now|ist|lautet|est|es|e|should be|changed to|from|to|of|at|in|on"
             r"|record)\b|[:=-])){0,4}"
-            rf"[ \n]{{1,2}}(?P<value>(?:{_FLAT})?\d{{1,5}}[A-Za-z]?,? [A-Z][A-Za-z'-]{{2,24}}"
+            rf"[ \n]{{1,2}}(?P<value>(?:{FLAT})?\d{{1,5}}[A-Za-z]?,? [A-Z][A-Za-z'-]{{2,24}}"
             r"(?: [A-Z][A-Za-z'-]{1,24}){0,3}"
             r"|[A-Z][A-Za-z'.-]{2,30}(?: [A-Z][A-Za-z'.-]{1,24}){0,3},? \d{1,4}[A-Za-z]?)(?![A-Za-z0-9%\xa4])"
         ),

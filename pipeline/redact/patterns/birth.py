@@ -24,7 +24,8 @@ _MONTHS: Final = (
     "dec(?:ember|embre)?|dez(?:ember|embro)?|dic(?:iembre|embre)?|gru(?:dnia|dzien)?",
 )
 """English, German, French, Spanish, Italian, Portuguese, Dutch, Polish and Nordic months, without accents."""
-_MONTH: Final = rf"(?:{'|'.join(_MONTHS)})\.?"
+MONTHS: Final = "|".join(_MONTHS)
+_MONTH: Final = rf"(?:{MONTHS})\.?"
 _DAY: Final = r"[0-3]?\d(?:st|nd|rd|th|er|o|a|e)?\.?"
 _OF: Final = r"(?:[ ,/-]{1,2}(?:of |de |del |den |di )?)"
 _YEAR: Final = r"(?:,? ?(?:de |del |of )?|[-/ ])(?:1[89]|20)?\d{2}"
@@ -36,6 +37,8 @@ _BIRTH_BEHIND: Final = re.compile(
     r"|d\.?o\.?b\b|geburtsdatum|geboren)",
     re.IGNORECASE,
 )
+_OTHER_DATE: Final = re.compile(r"\d{4}|\d[./-]\d")
+"""A date between the word for birth and this one: the word was that one's."""
 _NUMBERS: Final = re.compile(r"\d+")
 
 
@@ -51,7 +54,8 @@ def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
         return None
     if not _plausible(text[start:end]):
         return None
-    if context.after(Cue.BIRTH, start, _REACH) or _BIRTH_BEHIND.match(text, end, end + _BEHIND):
+    cue = context.last(Cue.BIRTH, start, _REACH)
+    if (cue >= 0 and _OTHER_DATE.search(text, cue, start) is None) or _BIRTH_BEHIND.match(text, end, end + _BEHIND):
         return start, end
     return None
 
@@ -81,7 +85,12 @@ PATTERNS: Final = (
             "My date of birth is wrong in the profile, it should be «7/22/1984».",
             "«04/10/1956» (date of birth)",
         ),
-        no=("ordered on 04.10.2023", "born 45.13.1956", "version 1.2.2003"),
+        no=(
+            "born 3 April 1972, insured since 02.10.2020",
+            "ordered on 04.10.2023",
+            "born 45.13.1956",
+            "version 1.2.2003",
+        ),
     ),
     Pattern(
         PiiType.DATE_OF_BIRTH,

@@ -17,7 +17,7 @@ _FULL_GROUPS: Final = 8
 _SCHEME_REVERSED: Final = re.compile(r"[A-Za-z0-9+.:-]{1,40}")
 _URL: Final = re.compile(r"://[^\s<>\"'`{}|\\^\[\]]{1,2000}(?:\[[0-9a-fA-F:.]{3,45}\][^\s<>\"'`{}|\\^\[\]]{0,500})?")
 _TRAILING: Final = ".,;:!?)'\""
-_USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{1,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
+_USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
 _SECRET_PARAMETER: Final = re.compile(
     r"[?&#;](?:[a-z0-9]{0,20}[_-])?(?:token|api_?key|apikey|key|secret|password|passwd|pwd|pass|auth|authorization|sig"
     r"|signature|session|sessionid|sid|jwt|code|access|credential|credentials|otp|ticket)=[^&\s#]{4,}",
@@ -100,6 +100,7 @@ PATTERNS: Final = (
             "see «https://jane:pw123@example.org/x?y=1».",
             "«postgres://app:s3cret@db.example.org:5432/crm»",
             "«https://example.org/reset?user=jane&token=Zm9vYmFy», then",
+            "«redis://:pw123@cache.example.net:6379/0»",
             "«jdbc:mysql://db.example.org/crm?user=a&password=geheim»",
         ),
         no=("https://example.org/articles/reset-2fa", "https://example.org/?page=2", "http://example.org:8080/x"),

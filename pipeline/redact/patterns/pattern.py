@@ -46,18 +46,22 @@ class Context:
         """Where words of the cue ended, in order."""
         return self._cues.get(cue, ())
 
-    def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
-        """True when the cue stands before `start`, at most `reach` characters away and in the same sentence.
+    def last(self, cue: Cue, start: int, reach: int) -> int:
+        """The end of the last such cue before `start`, at most `reach` characters away and in its sentence; -1: none.
 
         A full stop right behind the cue is an abbreviation's.
         """
         ends = self._cues.get(cue)
         if not ends:
-            return False
+            return -1
         place = bisect_right(ends, start) - 1
         if place < 0 or start - ends[place] > reach:
-            return False
-        return _SENTENCE_END.search(self.text, ends[place] + 1, start) is None
+            return -1
+        return ends[place] if _SENTENCE_END.search(self.text, ends[place] + 1, start) is None else -1
+
+    def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
+        """True when there is such a `last` cue."""
+        return self.last(cue, start, reach) >= 0
 
     def named(self, cue: Cue, start: int) -> bool:
         """True when the cue names what begins at `start`: nothing but words like `number` and `is` between them."""

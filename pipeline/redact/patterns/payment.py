@@ -116,7 +116,8 @@ _IBAN_LENGTHS: Final = {
 }
 """SWIFT IBAN registry, release 98."""
 _IBAN: Final = re.compile(r"[A-Z]{2}\d{2}(?:[ .-]{0,2}[A-Z0-9]){11,30}", re.IGNORECASE)
-_LONGEST_CARD, _SHORTEST_CARD = 19, 13
+_SHORTEST_CARD: Final = 13
+_SHORTEST_IBAN: Final = 15
 
 
 def _card(context: Context, start: int, _end: int) -> tuple[int, int] | None:
@@ -154,13 +155,15 @@ def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     if length is None or match is None or context.before(start).isalnum():
         return None
     places = [place for place in range(start, match.end()) if text[place].isalnum()]
-    if len(places) < length:
-        return None
-    end = places[length - 1] + 1
-    value = "".join(text[place] for place in places[:length]).upper()
-    if text[end : end + 1].isalnum() or not (mod_97(value) or context.after(Cue.IBAN, start, reach=30)):
-        return None
-    return start, end
+    for size in dict.fromkeys((length, len(places))):
+        if not _SHORTEST_IBAN <= size <= len(places):
+            continue
+        end = places[size - 1] + 1
+        value = "".join(text[place] for place in places[:size]).upper()
+        said = size == length and context.after(Cue.IBAN, start, reach=30)
+        if not text[end : end + 1].isalnum() and (said or mod_97(value)):
+            return start, end
+    return None
 
 
 def _account(context: Context, start: int, end: int) -> tuple[int, int] | None:

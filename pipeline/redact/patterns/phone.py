@@ -135,6 +135,8 @@ def _free_behind(context: Context, end: int) -> bool:
     """No digit or letter goes on behind, with or without a sign between."""
     text = context.text
     behind = text[end : end + 1]
+    if _EXTENSION.match(text, end):
+        return True
     if behind.isalnum():
         return False
     return not (behind in tuple("-/._@:") and text[end + 1 : end + 2].isalnum())
@@ -199,10 +201,10 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}\b",
+        r"\b[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}|\b\d{3}(?:\)[ -]?|[.-])\d{3}[.-]\d{4}",
         Strength.SHAPE,
         check=_north_american,
-        yes=("«(415) 555-2671»", "«1-415-555-2671»", "«415.555.2671 x12»", "«4155552671»"),
+        yes=("«(415) 555-2671»", "«1-415-555-2671»", "«415.555.2671 x12»", "«415-555-2671x12»", "«4155552671»"),
         no=("order 4155552671", "415-555-2671-8", "#4155552671"),
     ),
 )

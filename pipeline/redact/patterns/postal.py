@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.lexicon import words
+from pipeline.redact.patterns.birth import MONTHS
 
 _US_STATES: Final = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK"
@@ -34,47 +35,83 @@ _COUNTRIES: Final = (
 )
 US_CODE: Final = rf"(?:{_US_STATES}|{_US_STATE_NAMES}),? \d{{5}}(?:-\d{{4}})?"
 UK_CODE: Final = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]{0,2} ?\d[A-Z]{2})"
-_CANADA_CODE: Final = r"[A-CEGHJ-NPR-TVXY]\d[A-CEGHJ-NPR-TV-Z][ -]?\d[A-CEGHJ-NPR-TV-Z]\d"
+CANADA_CODE: Final = r"[A-CEGHJ-NPR-TVXY]\d[A-CEGHJ-NPR-TV-Z][ -]?\d[A-CEGHJ-NPR-TV-Z]\d"
+_IRISH_CODE: Final = r"[ACDEFHKNPRTVWXY]\d[0-9W] ?[0-9ACDEFHKNPRTVWXY]{4}"
 _BEHIND_TOWN: Final = (
-    rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? )?{_CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
-    r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2},? \d{5}-?\d{3}|Co\.? [A-Z][a-z]+,? [A-Z]\d[0-9W] ?[A-Z0-9]{4})"
+    rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? )?{CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
+    r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2,5},? \d{5}(?:-?\d{3,4})?|\d{5}|\d{4}(?![./-]?\d)"
+    rf"|(?:Co\.? [A-Z][a-z]+,? )?{_IRISH_CODE})"
 )
 _BEFORE_TOWN: Final = (
-    r"(?:(?:[A-Z]{1,3}|CEP|C\.?P\.?):?[ -]{1,2})?"
-    r"(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}|\d{4}(?: ?[A-Z]{2}\b)?)"
+    r"(?:[A-Z]{1,3}-|CEP:? |C\.?P\.? )?(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}"
+    r"|\d{4}(?: ?[A-Z]{2}\b,?\n?)?)"
 )
 
-_CAPITAL: Final = r"[A-Z](?:[A-Za-z'-]*[A-Za-z])?(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.|(?<=\bFt)\.)?"
+_CAPITAL: Final = r"[A-Z][A-Za-z'-]{0,30}(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.|(?<=\bFt)\.)?"
 _LINKING: Final = (
     "sur|sous|les|le|la|de|du|des|en|aux?|et|d'|l'|am|an der|an dem|an|der|im|in|ob|bei|vor|auf|unter|the|upon"
     "|on|under|of"
-    "|del|della|di|do|da|dos|das|los|las|el|y|e|aan|den|op|van|het|nad|pod|pri|i|cedex"
+    "|del|della|di|do|da|dos|das|los|las|el|y|e|aan|den|op|van|het|nad|pod|pri|i|los altos|cedex"
 )
-TOWN: Final = rf"{_CAPITAL}(?:[ -]?(?:\b(?:{_LINKING})[ -])?\(?{_CAPITAL}\)?){{0,3}}(?: (?:CEDEX|Cedex)(?: \d\d)?)?"
+_TOWN: Final = (
+    rf"(?:(?:da|das|do|dos|de|del|la|los|las|le|les|l') )?{_CAPITAL}"
+    rf"(?: (?:(?:{_LINKING}) ){{0,2}}\(?{_CAPITAL}\)?){{0,3}}(?: (?:CEDEX|Cedex)(?: \d\d)?)?"
+)
 _GAP: Final = r"(?: ?[,;] ?\n?[ >]{0,2}|\n[ >]{0,2}| - | )"
 _UNIT_WORDS: Final = (
-    "apartment|appartement|apartamento|appartamento|appt|apto|apt|suite|ste|unit|flat|floor|fl|room|rm|building"
-    "|bldg|lot|box"
-    "|bte|boite|bat|batiment|wohnung|whg|top|stiege|etage|og|eg|piso|puerta|escalera|esc|planta|portal|bajo|atico|local"
-    "|interno|int|scala|piano|andar|bloco|bl|casa|sala|dto|esq|fte|frente|bus|huis|lgh|leil|m|no|nr|n|pmb|unidad"
-    "|dpto|depto"
+    "apartment|appartement|apartamento|appartamento|appt|apto|apt|ap|suite|ste|unit|flat|floor|fl|room|rm|building|bldg"
+    "|lot|box|bte|boite|bat|batiment|wohnung|whg|top|stiege|etage|og|eg|piso|puerta|escalera|esc|planta|portal"
+    "|bajo|atico"
+    "|local|interior|interno|int|scala|sc|piano|andar|bloco|bl|edif|edificio|casa|sala|dto|esq|fte|frente|bus"
+    "|huis|lgh|leil"
+    "|m|no|nr|n|et|pmb|unidad|dpto|depto"
 )
 _UNIT: Final = re.compile(
-    rf"(?: ?,? ?\n? ?(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
-    r"|\d{1,2}(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?)){1,3}",
+    rf"(?: ?,? ?\n?[ >]{{0,2}}(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
+    r"|\d{1,2}(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?"
+    r"|\d{1,4}(?=,))){1,5}",
     re.IGNORECASE,
 )
 _DIRECTION: Final = re.compile(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
-_TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{TOWN}{_GAP}){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
+_TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{_TOWN}{_GAP}?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
 _CODE_THEN_TOWN: Final = re.compile(
-    rf"(?:{_GAP}{TOWN})?{_GAP}{_BEFORE_TOWN},? {TOWN}(?:,? ?\([A-Z][A-Za-z ]{{1,24}}\)|,? ?[A-Z]{{2}}\b)?"
+    rf"(?:{_GAP}{_TOWN}){{0,2}}{_GAP}{_BEFORE_TOWN},? ?{_TOWN}(?:,? ?\([A-Z][A-Za-z ]{{1,24}}\)"
+    rf"|,? ?/? ?[A-Z]{{2}}\b)?"
 )
 _CODE_ONLY: Final = re.compile(
-    rf"{_GAP}(?:{UK_CODE}|{_CANADA_CODE}|{US_CODE}|\d{{5}}-\d{{3}}|\d{{4}} [A-Z]{{2}})(?![A-Za-z0-9])"
+    rf"{_GAP}(?:{UK_CODE}|{CANADA_CODE}|{US_CODE}|\d{{5}}-\d{{3}}|\d{{4}} ?[A-Z]{{2}}"
+    rf"|{_IRISH_CODE})(?![A-Za-z0-9])(?: {_TOWN})?"
 )
 _TOWN_ONLY: Final = re.compile(rf"(?:,|\n| - |, ?\n| in| a| en) ?({_CAPITAL}(?:[ -]{_CAPITAL}){{0,2}})")
 _COUNTRY: Final = re.compile(rf"{_GAP}\(?(?:{_COUNTRIES})\b\)?")
 _CITIES: Final = frozenset(city.replace("_", " ") for city in words("cities"))
+
+_REACH: Final = 160
+"""How far left of a postcode its house number may stand."""
+_MOST_SEGMENTS: Final = 4
+HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?"
+FLAT: Final = (
+    r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite|SUITE|Room|Studio|No\.?|H\.? ?No\.?)"
+    r" #?[A-Za-z0-9]{1,6},? ?\n?)"
+)
+_SEGMENT_WORD: Final = rf"(?:[A-Z0-9#(][A-Za-z0-9'.#/()-]*|{_LINKING}|and|&)"
+_INNER: Final = (
+    "de|du|des|la|le|les|del|della|di|do|da|dos|das|van|van de|van der|het|den|der|d'|l'|of|the|utca|ut|utja|ter"
+    "|tere|korut|koz|sor|setany"
+    "|nam|namesti|ulice|trida|katu|tie|bis|ter"
+)
+_SEPARATOR: Final = re.compile(r" ?[,\n] ?(?:[ >]{0,2})| - ")
+_NUMBER_FIRST: Final = re.compile(
+    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{FLAT}?(?:H\.? ?No\.? ?)?{HOUSE}(?: {_SEGMENT_WORD}){{0,8}} ?)\Z"
+)
+_NUMBER_LAST: Final = re.compile(
+    rf"(?:^|[ :])(?P<whole>[A-Z][A-Za-z'.-]{{1,30}}(?: (?:{_INNER}|[A-Z0-9][A-Za-z0-9'.-]{{0,30}})){{0,6}},?"
+    rf" (?:[Nn][ro]?\.? ?)?{HOUSE}\.?(?: {{1,2}}[A-Z][A-Za-z]{{0,6}}\.? {{1,2}}\d{{1,4}}[A-Za-z]?\.?){{0,5}} ?)\Z"
+)
+_MIDDLE: Final = re.compile(rf"(?:{_SEGMENT_WORD}(?: |\Z)){{1,8}}|\d{{1,5}}[A-Za-z]? ?|")
+_BARE_NUMBER: Final = re.compile(r"\d{1,5}[A-Za-z]? ?|[sS]/[nN] ?")
+_TOWN_AT_END: Final = re.compile(rf"(?:^|[ \n:])(?P<whole>{_TOWN},? ?\n?)\Z")
+_MONTH: Final = re.compile(rf"\b(?:{MONTHS}|uhr|eur|usd)\b", re.IGNORECASE)
 
 
 def end_of_address(text: str, end: int) -> int:
@@ -100,6 +137,38 @@ def end_of_address(text: str, end: int) -> int:
 def has_code(text: str, end: int) -> bool:
     """True when a postcode, with or without a town, follows."""
     return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
+
+
+def start_of_address(text: str, start: int) -> int | None:
+    """Where an address begins whose postcode, or town and postcode, stands at `start`.
+
+    Goes left over parts between commas and line ends, each made of capitals and numbers only, to the one with the
+    house number. None when there is no such part.
+    """
+    window = text[max(0, start - _REACH) : start]
+    base = start - len(window)
+    ends = [(match.start(), match.end()) for match in _SEPARATOR.finditer(window)]
+    right = len(window)
+    for cut, resume in [*ends[::-1], (0, 0)][: _MOST_SEGMENTS + 1]:
+        segment = window[resume:right]
+        if segment.strip():
+            if _BARE_NUMBER.fullmatch(segment) and (match := _TOWN_AT_END.search(window[:cut])):
+                return base + match.start("whole")
+            for rule in (_NUMBER_FIRST, _NUMBER_LAST):
+                if (match := rule.search(segment)) and any(
+                    char.isalpha() for char in window[resume + match.start("whole") :]
+                ):
+                    return None if _MONTH.search(match["whole"]) else base + resume + match.start("whole")
+            if _MIDDLE.fullmatch(segment) is None:
+                return None
+        right = cut
+    return None
+
+
+def start_of_town(text: str, start: int) -> int | None:
+    """Where the town before a postcode at `start` begins."""
+    match = _TOWN_AT_END.search(text, max(0, start - 60), start)
+    return None if match is None else match.start("whole")
 
 
 def _city(words_: str) -> int:
