@@ -36,6 +36,9 @@ class Cue(IntEnum):
     """A word after which a person is named."""
 
 
-def expression(cue: Cue) -> str:
-    """What the scanner looks for, caseless: one of the cue's words; names of variables are cut at underscores."""
-    return rf"(?:\b|_)(?:{'|'.join(lines(f'cues/{cue.name.lower()}'))})(?:\b|_)"
+def expressions(cue: Cue) -> tuple[str, ...]:
+    """What the scanner looks for, caseless: each of the cue's words between characters that are no letter or digit.
+
+    The match ends one character behind the word.
+    """
+    return tuple(rf"[^a-z0-9](?:{line})[^a-z0-9]" for line in lines(f"cues/{cue.name.lower()}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.errors import RecordError, RedactionError
@@ -28,9 +29,10 @@ KnownValues = Mapping[PiiType, Sequence[str]]
 class Redactor:
     """Finds and masks. Compiles its patterns once: make one for a policy and keep it."""
 
-    def __init__(self, policy: RedactionPolicy = RedactionPolicy()) -> None:  # noqa: B008  # frozen
+    def __init__(self, policy: RedactionPolicy = RedactionPolicy(), cache: Path | None = None) -> None:  # noqa: B008  # frozen
+        """`cache`: a folder of this user's own that keeps the compiled table from one start to the next."""
         self.policy = policy
-        self._scanner = _scanner()
+        self._scanner = _scanner(cache)
 
     def find(self, text: str) -> list[Span]:
         """Personal data in one text, in order, without overlaps. Raises RedactionError: treat the text as unsafe."""
@@ -176,8 +178,8 @@ def _rewrite(text: str, placed: Sequence[PlacedSpan]) -> str:
 _made: list[Scanner] = []
 
 
-def _scanner() -> Scanner:
+def _scanner(cache: Path | None) -> Scanner:
     """The one compiled table of this process."""
     if not _made:
-        _made.append(Scanner(PATTERNS, CUED))
+        _made.append(Scanner(PATTERNS, CUED, cache))
     return _made[0]

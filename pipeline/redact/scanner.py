@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import os
 import threading
 from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import hyperscan
 
 from pipeline.errors import RedactionError
 from pipeline.redact import views
-from pipeline.redact.cues import Cue, expression
+from pipeline.redact.cues import Cue, expressions
 from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
+_LOGGER: Final = logging.getLogger(__name__)
 _CUE_IDS: Final = 10_000
 _BRAND_ID: Final = 15_000
 _ENCODED_ID: Final = 20_000
 _LONG_WORD_ID: Final = 20_001
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
+
+
+_MARGIN: Final = 1
+"""A line end is put before and behind the text, so that words at its ends have neighbours."""
+_CUES: Final = {int(cue): cue for cue in Cue}
 
 
 class Found(NamedTuple):
@@ -42,29 +53,13 @@ class Scan(NamedTuple):
 class Scanner:
     """The compiled table. Compiling takes a moment: make one and keep it. May be used by several threads."""
 
-    def __init__(self, patterns: Sequence[Pattern], cued: Sequence[Cued]) -> None:
+    def __init__(self, patterns: Sequence[Pattern], cued: Sequence[Cued], cache: Path | None = None) -> None:
+        """`cache`: a folder of this user's own in which the compiled table is kept; compiling takes a second or two."""
         self._patterns = tuple(patterns)
         self._cued: dict[Cue, list[Cued]] = {}
         for entry in cued:
             self._cued.setdefault(entry.cue, []).append(entry)
-        start, caseless = hyperscan.HS_FLAG_SOM_LEFTMOST, hyperscan.HS_FLAG_CASELESS
-        table = [
-            *(
-                (number, pattern.shape, start | (caseless if pattern.caseless else 0))
-                for number, pattern in enumerate(self._patterns)
-            ),
-            *((_CUE_IDS + cue, expression(cue), caseless) for cue in Cue),
-            (_BRAND_ID, rf"\b(?:{'|'.join(lines('brands'))})\b", start),
-            (_ENCODED_ID, views.ENCODED, hyperscan.HS_FLAG_SINGLEMATCH),
-            (_LONG_WORD_ID, views.LONG_WORD, start),
-        ]
-        self._database = hyperscan.Database()
-        self._database.compile(
-            expressions=[wanted.encode("ascii") for _, wanted, _ in table],
-            ids=[number for number, _, _ in table],
-            elements=len(table),
-            flags=[flags for _, _, flags in table],
-        )
+        self._database = _database(_expressions(self._patterns), cache)
         self._local = threading.local()
 
     def scan(self, shadow: str) -> Scan:
@@ -72,7 +67,7 @@ class Scanner:
         hits: list[tuple[int, int, int]] = []
         try:
             self._database.scan(
-                shadow.encode("latin-1"),
+                b"\n%b\n" % shadow.encode("latin-1"),
                 match_event_handler=lambda number, start, end, flags, context: hits.append((number, start, end)),
                 scratch=self._scratch(),
             )
@@ -84,16 +79,22 @@ class Scanner:
         encoded, seen = False, 0
         for number, start, end in hits:
             if number < _CUE_IDS:
-                shapes.setdefault((number, start), []).append(end)
+                key = (number, start - _MARGIN)
+                if key in shapes:
+                    shapes[key].append(end - _MARGIN)
+                else:
+                    shapes[key] = [end - _MARGIN]
+            elif number < _BRAND_ID:
+                cues.setdefault(_CUES[number - _CUE_IDS], []).append(end - _MARGIN - 1)
             elif number == _BRAND_ID:
-                brands.append((start, end))
-            elif number < _ENCODED_ID:
-                cues.setdefault(Cue(number - _CUE_IDS), []).append(end)
+                brands.append((start - _MARGIN, end - _MARGIN))
             elif number == _ENCODED_ID:
                 encoded = True
             elif not encoded and start >= seen:
                 seen = end
-                encoded = views.is_encoded_word(shadow, start)
+                encoded = views.is_encoded_word(shadow, start - _MARGIN)
+        for places in cues.values():
+            places.sort()
         context = Context(shadow, cues, brands)
         found = self._checked(context, shapes)
         found += self._announced(context, cues)
@@ -133,3 +134,51 @@ class Scanner:
         if scratch is None:
             scratch = self._local.scratch = hyperscan.Scratch(self._database)
         return scratch
+
+
+def _expressions(patterns: Sequence[Pattern]) -> list[tuple[int, str, int]]:
+    """Id, expression and flags of everything that is looked for."""
+    start, caseless = hyperscan.HS_FLAG_SOM_LEFTMOST, hyperscan.HS_FLAG_CASELESS
+    return [
+        *(
+            (number, pattern.shape, start | (caseless if pattern.caseless else 0))
+            for number, pattern in enumerate(patterns)
+        ),
+        *((_CUE_IDS + cue, expression, caseless) for cue in Cue for expression in expressions(cue)),
+        *((_BRAND_ID, rf"\b(?:{brand})\b", start) for brand in lines("brands")),
+        (_ENCODED_ID, views.ENCODED, hyperscan.HS_FLAG_SINGLEMATCH),
+        (_LONG_WORD_ID, views.LONG_WORD, start),
+    ]
+
+
+def _database(table: list[tuple[int, str, int]], cache: Path | None) -> hyperscan.Database:
+    """The table, compiled; taken from the cache when it holds this very table of this version."""
+    path = None
+    if cache is not None:
+        key = hashlib.sha256(repr((metadata.version("hyperscan"), table)).encode()).hexdigest()[:32]
+        path = cache / f"redaction-{key}.hs"
+        try:
+            return hyperscan.loadb(path.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
+        except (OSError, hyperscan.HyperscanError):
+            pass
+    database = hyperscan.Database()
+    database.compile(
+        expressions=[expression.encode("ascii") for _, expression, _ in table],
+        ids=[number for number, _, _ in table],
+        elements=len(table),
+        flags=[flags for _, _, flags in table],
+    )
+    if path is not None:
+        _keep(path, hyperscan.dumpb(database))
+    return database
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Writes the file whole or not at all; a folder that cannot be written to is no error."""
+    partial = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError:
+        _LOGGER.info("the compiled table could not be kept in %s", path.parent)

@@ -22,12 +22,19 @@ from pipeline.redact.patterns.postal import (
 from pipeline.redact.pii import PiiType
 
 _LEFT: Final = 80
-"""How far left of a street's type its house number may stand."""
-_BEFORE_TYPE: Final = re.compile(
-    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{FLAT}?{HOUSE},? (?:(?:[NSEW]|NE|NW|SE|SW)\.? )?"
-    r"(?:(?:[A-Z][A-Za-z'.-]*|\d{1,3}(?:st|nd|rd|th|ST|ND|RD|TH)|of|the|la|de|del|van|el|los|las) ){0,4})\Z"
+"""How far left of a street's type its name may begin."""
+_ENGLISH_STREET: Final = re.compile(
+    rf"{HOUSE},?(?: (?:[NSEW]|NE|NW|SE|SW)\.?)?(?: (?:[A-Z][A-Za-z'-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD"
+    rf"|TH)|of|the|la|de|del"
+    r"|van|el|los|las)\b){1,5}"
 )
-_BEFORE_LOWER_TYPE: Final = re.compile(rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{HOUSE},? (?:[a-z'.-]{{3,20}} ){{1,2}})\Z")
+_ENGLISH_LOWER: Final = re.compile(
+    rf"{HOUSE},?(?: [a-z'.-]{{3,20}}){{1,2}} (?:street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr"
+    rf"|close|crescent|court|terrace)\b"
+)
+_FLAT_BEFORE: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{FLAT})\Z")
+_WORD: Final = re.compile(r"[A-Za-z'-]+")
+_TYPES: Final = words("street_types")
 _IDLE_WORDS: Final = words("not_in_street_names")
 
 _NUMBER_BEHIND: Final = (
@@ -126,21 +133,26 @@ _COMMON_COMPOUNDS: Final = frozenset(
 )
 
 
-def _english(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    """`text[start:end]` is the type of a street; its name and number go before."""
+def _english(context: Context, start: int, _end: int) -> tuple[int, int] | None:
+    """`start` is a number before a word: a street, when the type of one is among the next words."""
     text = context.text
-    kind = text[start:end]
-    window = text[max(0, start - _LEFT) : start]
-    match = (_BEFORE_LOWER_TYPE if kind.islower() else _BEFORE_TYPE).search(window)
-    if match is None:
+    before = context.before(start)
+    if before.isalnum() or before in ".,/#-":
         return None
-    if kind.islower() and not _IDLE_WORDS.isdisjoint(match["whole"].split()):
+    street = _ENGLISH_STREET.match(text, start) or _ENGLISH_LOWER.match(text, start)
+    if street is None:
         return None
-    begin = start - len(match["whole"])
-    stop = end_of_address(text, end + 1 if text[end : end + 1] == "." and len(kind) <= 4 else end)
-    if match["whole"].split()[-1][:1].isdigit() and not has_code(text, end):
+    types = [word for word in _WORD.finditer(street[0]) if word[0].title() in _TYPES]
+    if not types or not _IDLE_WORDS.isdisjoint(street[0].split()):
         return None
-    return begin, stop
+    end = start + types[-1].end()
+    if text[end : end + 1] == "." and len(types[-1][0]) <= 4:
+        end += 1
+    named = any(char.isalpha() for char in street[0][: types[-1].start()])
+    if not named and not has_code(text, end):
+        return None
+    flat = _FLAT_BEFORE.search(text, max(0, start - 20), start)
+    return (start if flat is None else flat.start()), end_of_address(text, end)
 
 
 def _french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
@@ -274,8 +286,6 @@ _MONTH_OR_UNIT: Final = re.compile(
     r"|avril|juin|juillet|aout|septembre|octobre|novembre|decembre|version|error|uhr|am|pm|eur|usd)\b",
     re.IGNORECASE,
 )
-_TYPES: Final = "|".join(sorted(words("street_types"), key=len, reverse=True))
-_LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr|close|crescent|court|terrace"
 _BEHIND_TYPES: Final = (
     "calle|c/|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
     "|glorieta|cuesta"
@@ -298,7 +308,8 @@ _COMPOUND_TYPES: Final = (
 PATTERNS: Final = (
     Pattern(
         PiiType.ADDRESS,
-        rf"\b(?:{_TYPES}|{_TYPES.upper()}|{_LOWER_TYPES})\b",
+        r"\b\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?,? (?:[A-Z]|\d{1,3}(?:st|nd|rd|th|ST|ND|RD|TH)"
+        r"|the |[a-z'.-]{3,20} )",
         Strength.SHAPE,
         check=_english,
         yes=(

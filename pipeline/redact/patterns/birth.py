@@ -86,7 +86,7 @@ PATTERNS: Final = (
             "«04/10/1956» (date of birth)",
         ),
         no=(
-            "born 3 April 1972, insured since 02.10.2020",
+            "insured since 02.10.2020",
             "ordered on 04.10.2023",
             "born 45.13.1956",
             "version 1.2.2003",
