@@ -24,7 +24,7 @@ from pipeline.devstack.stack import Stack
 from pipeline.devstack.state import State
 from pipeline.devstack.tether import Tether
 from pipeline.errors import UsageError
-from pipeline.provisioning import create_topics, plan_topics, register_schemas
+from pipeline.provisioning import Verdict, compare_schemas, create_topics, plan_topics, register_schemas
 from pipeline.serde import Registry
 from pipeline.settings import Origin
 from pipeline.stream.admin import Admin
@@ -105,7 +105,11 @@ def _run(console: Console, counts: dict[str, int], *, paid: bool) -> Result | No
     with console.status("topics and schemas"):
         admin = Admin(effective.kafka.client())
         create_topics(plan_topics(known, admin), admin)
-        register_schemas(known, Registry(effective.registry))
+        registry = Registry(effective.registry)
+        if any(item.verdict is Verdict.BREAKS for item in compare_schemas(known, registry)):
+            wipe = f"{_program()} dev down --wipe"
+            raise UsageError(f"the embedded registry holds schemas of another version: forget all it holds by {wipe}")
+        register_schemas(known, registry)
     with _showing(console) as show:
         return uvloop.run(Session(effective, known, counts, show).run())
 
