@@ -91,7 +91,8 @@ def _replayed(history: bytes) -> dict[str, object]:
 
 def test_a_record_sent_again_keeps_its_history() -> None:
     replay = {"replay_id": "R-1", "at": NOW.isoformat(), "by": "kim", "why": "prompt mended"}
-    told = _replayed(json.dumps({"first_failed_at": NOW.isoformat(), "replays": [replay]}).encode())
+    history = {"received_at": NOW.isoformat(), "first_failed_at": NOW.isoformat(), "replays": [replay]}
+    told = _replayed(json.dumps(history).encode())
     assert told["first_failed_at"] == NOW
     assert told["failed_at"] == NOW + timedelta(days=1)
     assert told["replays"] == [{**replay, "at": NOW}]
