@@ -36,6 +36,9 @@ test: $(STAMP)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest
 
+chaos: $(STAMP)
+	@$(BIN)/pytest -v tests/chaos
+
 lock:
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra devstack --extra test --universal --python-version 3.11 \

@@ -31,6 +31,8 @@ _WORDS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _SPACE: Final = " \u00a0\u202f"
 _NUMBER: Final = re.compile(rf"\d(?:[\d.,'’{_SPACE}]*\d)?")
+_STARTS: Final = r"(?<![\w.,'’+-])"
+_ENDS: Final = rf"(?![\w%])(?![.,'’{_SPACE}]\d)"
 _MULTIPLIED: Final = re.compile(
     r"[\s-]*(?:k|m|mm|mn|mio|mln|mrd|bn|b|tsd|mil|mille|mila|lakhs?|crores?|hundred|thousands?|millions?|billions?|dozen"
     r"|tausend|millionen|milliarden|millones)\b",
@@ -70,6 +72,21 @@ def parse(quote: str) -> Money | None:
         return None
     value = _value(numbers[0].group())
     return None if value is None else Money(value, currency)
+
+
+def quoted(quote: str, text: str) -> Money | None:
+    """The amount in `quote`, if `quote` stands in `text` as a whole: `EUR 2` is not what `EUR 2,300.00` says.
+
+    White space may differ. Nothing that belongs to the number may go on before or behind it: digits, signs, `5k`.
+    """
+    words = quote.split()
+    if not words:
+        return None
+    whole = re.compile(_STARTS + r"\s+".join(map(re.escape, words)) + _ENDS)
+    for match in whole.finditer(text):
+        if not _MULTIPLIED.match(text[match.end() : match.end() + 12]):
+            return parse(quote)
+    return None
 
 
 def _currency(before: str, after: str) -> tuple[str, str | None]:

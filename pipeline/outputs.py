@@ -6,7 +6,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -23,6 +23,7 @@ from pipeline.stream.record import Headers, Output, Record
 
 _log = logging.getLogger(__name__)
 _EVENTS = uuid.uuid5(uuid.NAMESPACE_URL, "enrichment-pipeline/event")
+_TYING = frozenset({EVENT_ID, "traceparent", "demo-run"})
 _CENTS = Decimal("1e-10")
 
 
@@ -48,6 +49,9 @@ class Way:
     redaction: Redaction | None = None
     prompt: RenderedPrompt | None = None
     completion: Completion[BaseModel] | None = None
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Variable of the prompt to the exact paths of the texts it is filled from."""
+    died: bool = False
 
 
 class OutputWriter:
@@ -71,7 +75,7 @@ class OutputWriter:
             "provenance": self._provenance(way, completion),
         }
         return [
-            Output(self._spec.output, way.record.key, self._codecs.output.encode(output), _headers(way)),
+            Output(self._spec.output, way.record.key, self._codecs.output.encode(output), _headers(way), way),
             self._audit(way, now, "ENRICHED"),
             *self._usage(way, now, completion.attempts),
         ]
@@ -118,7 +122,7 @@ class OutputWriter:
             "redactions": dict(way.redaction.counts) if way.redaction else {},
             "restored": list(self._enrichment.restored) if death is None else [],
         }
-        return Output(self._spec.audit, way.event_id.encode(), self._codecs.audit.encode(record), _headers(way))
+        return Output(self._spec.audit, way.event_id.encode(), self._codecs.audit.encode(record), _own_headers(way))
 
     def _usage(self, way: Way, now: datetime, attempts: Sequence[Attempted]) -> list[Output]:
         """One usage record per model that was asked: every paid call, also of a record that died."""
@@ -146,14 +150,15 @@ class OutputWriter:
                 "cost_usd": sum((made.cost_usd for made in calls), Decimal(0)).quantize(_CENTS),
             }
             value = self._codecs.usage.encode(record)
-            outputs.append(Output(self._spec.usage, way.event_id.encode(), value, _headers(way)))
+            outputs.append(Output(self._spec.usage, way.event_id.encode(), value, _own_headers(way)))
         return outputs
 
     def refused(
         self, record: Record, outputs: Sequence[Output], refused: Output, reason: str, now: datetime
     ) -> tuple[Death, Sequence[Output]]:
         """The dead letter of a record whose output Kafka refuses; what its calls cost is still written."""
-        way = Way(record, event_id_of(record))
+        ways = (output.origin for output in outputs)
+        way = next((way for way in ways if isinstance(way, Way)), None) or Way(record, event_id_of(record))
         error = RecordError(
             f"Kafka refused the record for {refused.topic}: {reason}", cause=Cause.OUTPUT_TOO_LARGE, stage=Stage.PRODUCE
         )
@@ -163,6 +168,7 @@ class OutputWriter:
 
     def dead(self, way: Way, error: Exception, now: datetime, *, whole: bool = True) -> tuple[Death, Sequence[Output]]:
         """The dead letter. `whole` false leaves the original out: it stays in the input topic."""
+        way.died = True
         death = Death(
             record=way.record,
             event_id=way.event_id,
@@ -171,6 +177,7 @@ class OutputWriter:
             entity_id=way.entity_id,
             schema_id=way.schema_id,
             preview=_preview(way.redaction),
+            attempts=_attempts(error) or (way.completion.attempts if way.completion else ()),
         )
         if not isinstance(error, RecordError):
             _log.error(
@@ -182,11 +189,11 @@ class OutputWriter:
                 way.record.offset,
             )
         value = self._codecs.dead_letters.encode(envelope(death, self._enrichment, self._keyring, now, whole=whole))
-        attempts = death.attempts or (way.completion.attempts if way.completion else ())
+        headers = _headers(way) if whole else _own_headers(way)
         return death, [
-            Output(self._spec.dead_letters, way.record.key, value, _headers(way)),
+            Output(self._spec.dead_letters, way.record.key, value, headers, way),
             self._audit(way, now, "DEAD_LETTER", death),
-            *self._usage(way, now, attempts),
+            *self._usage(way, now, death.attempts),
         ]
 
 
@@ -202,6 +209,15 @@ def _headers(way: Way) -> Headers:
     """The publisher's headers travel on; ours are set anew."""
     kept = tuple((name, value) for name, value in way.record.headers if name not in (EVENT_ID, REPLAYS))
     return (*kept, (EVENT_ID, way.event_id.encode()))
+
+
+def _own_headers(way: Way) -> Headers:
+    """For the ledgers: what ties their records together, and nothing else that a publisher may have put there."""
+    return tuple((name, value) for name, value in _headers(way) if name in _TYING)
+
+
+def _attempts(error: Exception) -> Sequence[Attempted]:
+    return error.attempts if isinstance(error, RecordError) else ()
 
 
 def confidence_of(answer: BaseModel) -> float:

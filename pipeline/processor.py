@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pipeline import contract, paths
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
-from pipeline.errors import Cause, ContractError, DecodeError, RecordError, UsageError
+from pipeline.deadletters.envelope import Death, received_at
+from pipeline.errors import Cause, ContractError, DecodeError, UsageError
 from pipeline.llm import (
     Completion,
     Gateway,
@@ -78,8 +80,6 @@ class EnrichmentProcessor:
             outputs = self._writer.enriched(way, completion, answer, self._now())
             self._outcomes.enriched(self._enrichment.name, completion.cost_usd)
             return outputs
-        except RecordError as error:
-            return self._dead(way, error)
         except Exception as error:  # noqa: BLE001  # a record's failure is that record's, not the worker's
             return self._dead(way, error)
 
@@ -89,10 +89,10 @@ class EnrichmentProcessor:
             raise DecodeError("the value is null: a tombstone says nothing to enrich", cause=Cause.NULL_VALUE)
         if not record.value:
             raise DecodeError("the value is empty", cause=Cause.EMPTY_VALUE)
-        if len(record.value) > self._spec.limits.record_bytes:
-            most = self._spec.limits.record_bytes
+        size, most = record.size, self._spec.limits.record_bytes
+        if size > most:
             raise DecodeError(
-                f"the value has {len(record.value)} bytes, the limit is {most} (limits.record_bytes)",
+                f"key, value and headers have {size} bytes, the limit is {most} (limits.record_bytes)",
                 cause=Cause.TOO_LARGE,
             )
         _check_key(record.key)
@@ -103,7 +103,11 @@ class EnrichmentProcessor:
         return decoded.record
 
     def _redact(self, way: Way, decoded: Mapping[str, object]) -> Redaction:
-        texts = {at: text for path in self._spec.prompt.fields.values() for at, text in paths.strings(decoded, path)}
+        texts: dict[str, str] = {}
+        for variable, path in self._spec.prompt.fields.items():
+            found = dict(paths.strings(decoded, path))
+            way.texts[variable] = tuple(found)
+            texts |= found
         known: dict[PiiType, list[str]] = {}
         for path, kind in self._direct:
             for _, value in paths.strings(decoded, path):
@@ -112,10 +116,7 @@ class EnrichmentProcessor:
         return way.redaction
 
     async def _ask(self, way: Way, redaction: Redaction) -> Completion[BaseModel]:
-        user = {
-            variable: _joined([text for at, text in redaction.fields.items() if _within(at, path)])
-            for variable, path in self._spec.prompt.fields.items()
-        }
+        user = {variable: _joined([redaction.fields[at] for at in places]) for variable, places in way.texts.items()}
         way.prompt = self._prompt.render(self._context, user, self._length)
         redaction.check_prompt(way.prompt.user.text)
         way.completion = await self._gateway.complete(
@@ -154,8 +155,7 @@ class EnrichmentProcessor:
         return cast(dict[str, object], restored)
 
     def _check(self, answer: Mapping[str, object], decoded: Mapping[str, object], record: Record) -> dict[str, object]:
-        received = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
-        return dict(self._enrichment.checks.finish(answer, decoded, self._spec, received))
+        return dict(self._enrichment.checks.finish(answer, decoded, self._spec, received_at(record)))
 
     # ---- records that die
 
@@ -165,14 +165,21 @@ class EnrichmentProcessor:
 
     def refused(self, record: Record, outputs: Sequence[Output], refused: Output, reason: str) -> Sequence[Output]:
         """The dead letter of a record whose output Kafka refuses."""
+        counted = any(isinstance(output.origin, Way) and output.origin.died for output in outputs)
         death, letters = self._writer.refused(record, outputs, refused, reason, self._now())
-        self._outcomes.dead(self._enrichment.name, death.stage, death.cause)
+        if not counted:
+            self._outcomes.unwritten(self._enrichment.name)
+            self._count(death)
         return letters
 
     def _dead(self, way: Way, error: Exception) -> Sequence[Output]:
         death, letters = self._writer.dead(way, error, self._now())
-        self._outcomes.dead(self._enrichment.name, death.stage, death.cause)
+        self._count(death)
         return letters
+
+    def _count(self, death: Death) -> None:
+        cost = sum((made.cost_usd for made in death.attempts), Decimal(0))
+        self._outcomes.dead(self._enrichment.name, death.stage, death.cause, cost)
 
 
 def _pii_type(path: str, name: str) -> PiiType:
@@ -193,12 +200,6 @@ def _check_key(key: bytes | None) -> None:
         raise ContractError(
             "the key is not text: keys are UTF-8 strings without control characters", cause=Cause.KEY_INVALID
         )
-
-
-def _within(at: str, path: str) -> bool:
-    """Whether the exact path `documents[0].text` is one that `documents[].text` reaches."""
-    plain = "".join(part.split("]", 1)[-1] if i else part for i, part in enumerate(at.split("[")))
-    return plain == path.replace("[]", "") or (path.endswith(".*") and plain.startswith(path[:-1]))
 
 
 def _joined(parts: Sequence[Redacted]) -> Redacted:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -24,6 +26,9 @@ from pipeline.telemetry.outcomes import Outcomes
 from pipeline.telemetry.status import WorkerStatus
 
 _log = logging.getLogger(__name__)
+_SLOTS = CACHE_FOLDER / "slots"
+_HOST = f"{socket.gethostname()}-{zlib.crc32(str(_SLOTS).encode()):08x}"
+"""Two users of one host keep their slots in different folders: their numbers must not make one transactional id."""
 _LARGEST_MESSAGE = str(16 * 1024 * 1024)
 """Bytes a client may send: the topics' own max.message.bytes decide; a dead letter is larger than its original."""
 
@@ -49,7 +54,12 @@ class Worker:
         keyring = Keyring.parse(settings.vault.keys.get_secret_value())
         codecs = TopicCodecs(catalogue, settings.registry)
         outcomes = Outcomes()
-        gateway = Gateway.open(settings.providers, observer=GatewayNarrator(), redis_url=settings.redis.url)
+        gateway = Gateway.open(
+            settings.providers,
+            observer=GatewayNarrator(),
+            redis_url=settings.redis.url,
+            daily_usd=settings.budget.daily_usd,
+        )
         simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
         engines: dict[str, Engine] = {}
         slots: list[WorkerSlot] = []
@@ -72,7 +82,7 @@ class Worker:
                 tiers,
                 outcomes,
             )
-            slot = WorkerSlot.claim(CACHE_FOLDER / "slots", enrichment.group, settings.engine.slot)
+            slot = WorkerSlot.claim(_SLOTS, enrichment.group, settings.engine.slot, _HOST)
             slots.append(slot)
             engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot)
         worker = cls(engines, slots, gateway, outcomes)

@@ -3,6 +3,7 @@
 from pipeline.catalogue.entries import Catalogue, Checks, Enrichment, SchemaVersion
 from pipeline.catalogue.loading import load
 from pipeline.catalogue.specs import (
+    REPLAY_ID,
     EnrichmentSpec,
     Format,
     LabelSpec,
@@ -10,10 +11,10 @@ from pipeline.catalogue.specs import (
     TopicSpec,
     ValueSpec,
     group_of,
-    replay_id_of,
 )
 
 __all__ = [
+    "REPLAY_ID",
     "Catalogue",
     "Checks",
     "Enrichment",
@@ -26,5 +27,4 @@ __all__ = [
     "ValueSpec",
     "group_of",
     "load",
-    "replay_id_of",
 ]

@@ -26,9 +26,9 @@ def group_of(enrichment: str) -> str:
     return f"enrichment-{enrichment}"
 
 
-def replay_id_of(topic: str) -> str:
-    """The transactional id under which dead letters of a dead-letter topic are sent again."""
-    return f"dead-letter-replay-{topic}"
+REPLAY_ID = "dead-letter-replay"
+"""The transactional id of every replay on a cluster: whoever starts one ends what another left open, so that the notes
+read next are all there are."""
 
 
 class ValueSpec(_Data):
@@ -130,7 +130,7 @@ class EnrichmentSpec(_Data):
     prompt: PromptSpec
     limits: LimitsSpec = LimitsSpec()
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1)]
-    outage: Literal["wait", "fallback", "dead_letter"] = "wait"
+    outage: Literal["wait", "dead_letter"] = "wait"
     redaction: dict[str, object] = Field(default_factory=dict)
     restore: tuple[str, ...] | None = None
     """Paths in the answer where personal data are put back; null: where the schema says so."""

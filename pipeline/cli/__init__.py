@@ -1,1 +1,1 @@
-"""TBD."""
+"""What a person types: a file per command."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -85,9 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error.format_message(), 2)
     except PipelineError as error:
         _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001  # its text may quote a record: only its kind and place are told
+        frames = traceback.extract_tb(error.__traceback__)
+        _fail(f"unexpected {type(error).__name__} in {frames[-1].name}, line {frames[-1].lineno}: please report it", 1)
     sys.exit(result if isinstance(result, int) else 0)
 
 

@@ -41,7 +41,7 @@ async def _run(
 ) -> None:
     worker = await Worker.open(effective, catalogue.load(effective.catalogue), enrichments)
     if effective.telemetry.metrics_port:
-        metrics.serve(effective.telemetry.metrics_port, worker.status)
+        metrics.serve(effective.telemetry.metrics_port, worker.status, asyncio.get_running_loop())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)

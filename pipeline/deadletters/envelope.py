@@ -22,6 +22,8 @@ EVENT_ID = "event-id"
 REPLAYS = "replay-history"
 """Header on a record sent again: JSON of the replays so far and of when it first died."""
 PREVIEW_CHARACTERS = 500
+_LAST_MS = 253_402_300_799_000
+"""The end of the year 9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Death:
     entity_id: str = ""
     schema_id: int | None = None
     preview: str = ""
+    attempts: Sequence[Attempted] = ()
+    """The calls made for it, whether or not the error is about them."""
 
     @property
     def stage(self) -> Stage:
@@ -43,10 +47,6 @@ class Death:
     @property
     def cause(self) -> Cause:
         return self.error.cause if isinstance(self.error, RecordError) else Cause.UNEXPECTED
-
-    @property
-    def attempts(self) -> Sequence[Attempted]:
-        return self.error.attempts if isinstance(self.error, RecordError) else ()
 
 
 def envelope(
@@ -62,7 +62,7 @@ def envelope(
         "entity_id": death.entity_id,
         "source": source(record),
         "key": record.key,
-        "headers": [{"name": name, "value": data} for name, data in record.headers if name != REPLAYS],
+        "headers": [{"name": name, "value": data} for name, data in record.headers if name != REPLAYS and whole],
         "original": None if value is None or not whole else keyring.seal(value, bound),
         "original_size": len(value or b""),
         "original_sha256": "" if value is None else keyring.digest(value),
@@ -79,6 +79,7 @@ def envelope(
         "pipeline_version": __version__,
         "schema_id": death.schema_id,
         "trace_id": _trace_id(record),
+        "received_at": received_at(record),
         "first_failed_at": history.first_failed_at or now,
         "failed_at": now,
         "replays": list(history.replays),
@@ -91,8 +92,18 @@ def source(record: Record) -> dict[str, object]:
         "topic": record.topic,
         "partition": record.partition,
         "offset": record.offset,
-        "timestamp": datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
+        "timestamp": kafka_time(record.timestamp_ms),
     }
+
+
+def kafka_time(timestamp_ms: int) -> datetime:
+    """A Kafka timestamp; one that no calendar holds becomes the nearest that does (some publishers send others)."""
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), _LAST_MS) / 1000, UTC)
+
+
+def received_at(record: Record) -> datetime:
+    """When the record first reached Kafka: of one sent again, when its original did."""
+    return _history(record).received_at or kafka_time(record.timestamp_ms)
 
 
 def attempt(made: Attempted, prompt_version: str) -> dict[str, object]:
@@ -132,6 +143,7 @@ def fingerprint(death: Death, enrichment: Enrichment) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _History:
+    received_at: datetime | None
     first_failed_at: datetime | None
     replays: Sequence[Mapping[str, object]]
 
@@ -140,21 +152,28 @@ def _history(record: Record) -> _History:
     """What the replayer wrote on the record; anything that is not from it counts as none."""
     data = next((value for name, value in record.headers if name == REPLAYS), None)
     if data is None:
-        return _History(None, ())
+        return _History(None, None, ())
     try:
         found = json.loads(data)
         replays = [
             {
                 "replay_id": str(item["replay_id"]),
-                "at": datetime.fromisoformat(item["at"]),
+                "at": _aware(item["at"]),
                 "by": str(item["by"]),
                 "why": str(item.get("why", "")),
             }
             for item in found["replays"]
         ]
-        return _History(datetime.fromisoformat(found["first_failed_at"]), replays)
-    except (ValueError, KeyError, TypeError):
-        return _History(None, ())
+        return _History(_aware(found["received_at"]), _aware(found["first_failed_at"]), replays)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return _History(None, None, ())
+
+
+def _aware(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return at
 
 
 def _message(death: Death) -> str:

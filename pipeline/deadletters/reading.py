@@ -38,6 +38,11 @@ class DeadLetter:
         return str(self.envelope[name])
 
     @property
+    def received_at(self) -> datetime:
+        """When the original first reached Kafka."""
+        return cast(datetime, self.envelope["received_at"])
+
+    @property
     def failed_at(self) -> datetime:
         return cast(datetime, self.envelope["failed_at"])
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 
-from pipeline.catalogue import replay_id_of
+from pipeline.catalogue import REPLAY_ID
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, sealed_to
 from pipeline.deadletters.pace import Pace
 from pipeline.deadletters.reading import OPEN, STATUS_TOPIC, DeadLetter, DeadLetterTopics
@@ -29,6 +29,15 @@ _TIMEOUT_S = 30
 _LARGEST_MESSAGE = 64 << 20
 """Bytes: the topics' own limits decide, not the client's."""
 _FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
+_REFUSED = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG_SIZE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class Replayer:
             pace = Pace(order.rate)
             for batch in _batches(due, min(_BATCH_RECORDS, max(1, int(order.rate))) if order.rate else _BATCH_RECORDS):
                 await pace.wait(len(batch))
-                sent(self._send(producer, batch, order, report))
+                sent(self._send_what_goes(producer, batch, order, report))
         except KafkaException as error:
             _abort(producer)
             raise _stopped(error.args[0], complaints, producer, report.sent) from None
@@ -87,7 +96,7 @@ class Replayer:
         return Producer(
             {
                 **self._topics.client,
-                "transactional.id": replay_id_of(self._topic),
+                "transactional.id": REPLAY_ID,
                 # A killed replayer holds back the input topic's readers for no longer than this.
                 "transaction.timeout.ms": _TIMEOUT_S * 1000,
                 "message.max.bytes": _LARGEST_MESSAGE,
@@ -96,6 +105,19 @@ class Replayer:
             },
             logger=SILENT,
         )
+
+    def _send_what_goes(self, producer: Producer, batch: Sequence[DeadLetter], order: Order, report: Report) -> int:
+        """Sends a batch; when Kafka refuses a record of it, each alone, so that one does not hold back the others."""
+        try:
+            return self._send(producer, batch, order, report)
+        except KafkaException as error:
+            if error.args[0].code() not in _REFUSED:
+                raise
+            _abort(producer)
+            if len(batch) == 1:
+                report.unreadable[batch[0].id] = f"Kafka does not take it ({error.args[0].name()})"
+                return 0
+            return sum(self._send_what_goes(producer, [letter], order, report) for letter in batch)
 
     def _send(self, producer: Producer, batch: Sequence[DeadLetter], order: Order, report: Report) -> int:
         now = datetime.now(UTC)
@@ -183,5 +205,7 @@ def _headers(letter: DeadLetter, order: Order, now: datetime) -> list[tuple[str,
     replays = [{**item, "at": cast(datetime, item["at"]).isoformat()} for item in earlier]
     replays.append({"replay_id": order.replay_id, "at": now.isoformat(), "by": order.by, "why": order.why})
     first = cast(datetime, letter.envelope["first_failed_at"]).isoformat()
-    history = json.dumps({"first_failed_at": first, "replays": replays}).encode()
+    history = json.dumps(
+        {"received_at": letter.received_at.isoformat(), "first_failed_at": first, "replays": replays}
+    ).encode()
     return [*headers, (EVENT_ID, letter.text("event_id").encode()), (REPLAYS, history)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.catalogue import Catalogue, TopicSpec, group_of, replay_id_of
+from pipeline.catalogue import REPLAY_ID, Catalogue, TopicSpec, group_of
 from pipeline.stream.admin import Grant, Right, Thing
 
 
@@ -35,7 +35,7 @@ def _of_topic(topic: TopicSpec, catalogue: Catalogue, prefix: str) -> Iterator[G
         yield Grant(prefix + consumer, Right.READ, Thing.TOPIC, topic.topic)
         yield Grant(prefix + consumer, Right.READ, Thing.GROUP, consumer, prefix=consumer not in workers)
         if topic.data_class == "sealed":
-            yield Grant(prefix + consumer, Right.WRITE, Thing.TRANSACTIONAL_ID, replay_id_of(topic.topic))
+            yield Grant(prefix + consumer, Right.WRITE, Thing.TRANSACTIONAL_ID, REPLAY_ID)
 
 
 def _principals(names: Iterable[str], workers: Iterable[str]) -> set[str]:

@@ -1,7 +1,7 @@
 """What goes in and what comes out of the engine, and the contract of the code between."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -19,6 +19,12 @@ class Record:
     value: bytes | None
     headers: Headers = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -28,6 +34,8 @@ class Output:
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    origin: object = field(default=None, repr=False, compare=False)
+    """The processor's own: what it wants to find again when this output is refused."""
 
 
 class Processor(Protocol):

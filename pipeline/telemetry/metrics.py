@@ -6,7 +6,11 @@ record's value.
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -19,12 +23,16 @@ from pipeline.telemetry.status import WorkerStatus
 _Observe = Callable[[WorkerStatus], Iterable[Observation]]
 
 
-def serve(port: int, status: Callable[[], WorkerStatus]) -> None:
-    """Prometheus metrics on 127.0.0.1:`port` until the process ends. Raises UsageError when the port is taken."""
+def serve(port: int, status: Callable[[], WorkerStatus], loop: asyncio.AbstractEventLoop) -> None:
+    """Prometheus metrics on 127.0.0.1:`port` until the process ends. Raises UsageError when the port is taken.
+
+    Scrapers come on threads of their own, `status` belongs to `loop`: it is asked there.
+    """
+    scraped = _Snapshot(status, loop)
     meter = MeterProvider(metric_readers=[PrometheusMetricReader()]).get_meter("pipeline")
 
     def observed(observe: _Observe) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        return lambda _: observe(status())
+        return lambda _: observe(scraped.latest())
 
     for name, unit, description, observe in _COUNTERS:
         meter.create_observable_counter(name, [observed(observe)], unit, description)
@@ -36,6 +44,23 @@ def serve(port: int, status: Callable[[], WorkerStatus]) -> None:
         raise UsageError(
             f"metrics port {port} cannot be opened ({error.strerror}): set PIPELINE_TELEMETRY__METRICS_PORT"
         ) from None
+
+
+class _Snapshot:
+    """The worker's status as its event loop saw it, at most a second ago."""
+
+    def __init__(self, status: Callable[[], WorkerStatus], loop: asyncio.AbstractEventLoop) -> None:
+        self._status, self._loop = status, loop
+        self._taken = -math.inf
+        self._kept: WorkerStatus | None = None
+
+    def latest(self) -> WorkerStatus:
+        """Raises TimeoutError when the loop does not come to it; the exporter then leaves the metric out."""
+        if self._kept is None or time.monotonic() - self._taken > 1:
+            answer: Future[WorkerStatus] = Future()
+            self._loop.call_soon_threadsafe(lambda: answer.set_result(self._status()))
+            self._kept, self._taken = answer.result(timeout=2), time.monotonic()
+        return self._kept
 
 
 def _enriched(status: WorkerStatus) -> Iterable[Observation]:

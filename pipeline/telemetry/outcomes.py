@@ -46,9 +46,15 @@ class Outcomes:
         """One record was outside the enrichment's `when` filter."""
         self._tally(enrichment).skipped += 1
 
-    def dead(self, enrichment: str, stage: Stage, cause: Cause) -> None:
-        """One record died."""
-        self._tally(enrichment).dead[stage, cause] += 1
+    def unwritten(self, enrichment: str) -> None:
+        """One record that counted as enriched could not be written: it is about to be counted as dead."""
+        self._tally(enrichment).enriched -= 1
+
+    def dead(self, enrichment: str, stage: Stage, cause: Cause, cost_usd: Decimal = Decimal(0)) -> None:
+        """One record died; `cost_usd` is what its calls cost."""
+        tally = self._tally(enrichment)
+        tally.dead[stage, cause] += 1
+        tally.cost_usd += cost_usd
         self._tell(enrichment, died=True)
 
     def _tally(self, enrichment: str) -> Tally:

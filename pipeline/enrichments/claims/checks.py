@@ -14,7 +14,7 @@ def finish(
 ) -> Mapping[str, object]:
     """`amount` read from the model's literal quote, which must stand in the claim; `anomalies` by fixed rules."""
     quote = answer.get("amount_quote")
-    amount = money.parse(quote) if isinstance(quote, str) and _stands_in(quote, record) else None
+    amount = _amount(quote, record) if isinstance(quote, str) else None
     found = [*_dates(answer, record, spec, received_at), *_amounts(quote, amount, spec), *_policy(record, spec)]
     confidence = answer.get("confidence")
     if isinstance(confidence, float) and confidence < float(spec.options["doubt_below"]):
@@ -27,15 +27,13 @@ def _anomaly(code: str, detail: str) -> Mapping[str, str]:
     return {"code": code, "detail": detail}
 
 
-def _stands_in(quote: str, record: Mapping[str, object]) -> bool:
+def _amount(quote: str, record: Mapping[str, object]) -> money.Money | None:
+    """The quote's amount, if the quote stands in one of the claim's texts as a whole."""
     documents = record.get("documents")
-    texts = (
-        [record.get("description"), *(item.get("text") for item in documents if isinstance(item, Mapping))]
-        if (isinstance(documents, list))
-        else [record.get("description")]
-    )
-    wanted = " ".join(quote.split())
-    return any(isinstance(text, str) and wanted in " ".join(text.split()) for text in texts)
+    texts = [record.get("description")]
+    if isinstance(documents, list):
+        texts += [item.get("text") for item in documents if isinstance(item, Mapping)]
+    return next((found for text in texts if isinstance(text, str) and (found := money.quoted(quote, text))), None)
 
 
 def _dates(

@@ -1,1 +1,1 @@
-"""TBD."""
+"""The vendors' wires: one call out, one reply or one classified failure back."""

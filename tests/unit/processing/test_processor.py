@@ -12,6 +12,8 @@ from typing import cast
 
 import pytest
 from fastavro import schemaless_reader
+from hypothesis import given
+from hypothesis import strategies as st
 from pipeline.catalogue import Catalogue, TopicSpec, load
 from pipeline.deadletters.envelope import REPLAYS, sealed_to
 from pipeline.llm import Gateway, Tier, Usage
@@ -265,6 +267,7 @@ async def test_a_record_sent_again_keeps_its_identity_and_its_history() -> None:
     first = (await bench.run(TICKET))["support.tickets.v1.dead-letters"]
     history = json.dumps(
         {
+            "received_at": "2026-02-28T00:00:00+00:00",
             "first_failed_at": "2026-03-01T00:00:00+00:00",
             "replays": [{"replay_id": "r1", "at": "2026-03-02T00:00:00+00:00", "by": "ops", "why": "mended"}],
         }
@@ -275,3 +278,55 @@ async def test_a_record_sent_again_keeps_its_identity_and_its_history() -> None:
     assert letter["first_failed_at"] == datetime(2026, 3, 1, tzinfo=UTC)
     assert [item["replay_id"] for item in cast(list[dict[str, object]], letter["replays"])] == ["r1"]
     assert letter["fingerprint"] == first["fingerprint"]
+
+
+@given(
+    timestamp=st.integers(-(2**63), 2**63 - 1),
+    headers=st.lists(
+        st.tuples(st.sampled_from([REPLAYS, "event-id", "traceparent", "x"]), st.none() | st.binary(max_size=60)),
+        max_size=4,
+    ),
+    history=st.none() | st.recursive(st.text(), lambda inner: st.dictionaries(st.text(), inner) | st.lists(inner)),
+)
+def test_whatever_a_publisher_sends_a_dead_letter_can_be_written(
+    timestamp: int, headers: list[tuple[str, bytes | None]], history: object
+) -> None:
+    bench = Bench("tickets")
+    told = (REPLAYS, json.dumps({"received_at": "2026-01-01", "replays": history}).encode())
+    record = Record("support.tickets.v1", 0, 1, timestamp, b"k", b"{", (*headers, told))
+    letters = bench.processor.failed(record, ValueError("x"))
+    again = bench.processor.refused(record, letters, letters[0], "too large")
+    assert {output.topic for output in letters} == {"support.tickets.v1.dead-letters", "enrichment.audit.v1"}
+    assert {output.topic for output in again} == {"support.tickets.v1.dead-letters", "enrichment.audit.v1"}
+
+
+async def test_a_nested_history_of_a_stranger_does_not_stop_the_worker() -> None:
+    found = await Bench("tickets").run(b"{", **{REPLAYS: b"[" * 100_000})
+    assert found["support.tickets.v1.dead-letters"]["replays"] == []
+
+
+async def test_a_refused_output_keeps_whose_it_was_and_its_calls() -> None:
+    bench = Bench("tickets", ANSWER)
+    await bench.run(TICKET)
+    record = Record("support.tickets.v1", 3, 42, 0, b"T-1", json.dumps(TICKET).encode())
+    letter = bench.read(bench.processor.refused(record, bench.outputs, bench.outputs[0], "too large"))
+    found = letter["support.tickets.v1.dead-letters"]
+    assert (found["tenant_id"], found["entity_id"]) == ("acme", "T-1")
+    assert len(cast(list[object], found["attempts"])) == 1
+    tally = bench.outcomes.tallies["tickets"]
+    assert (tally.enriched, tally.dead_letters) == (0, 1)
+
+
+async def test_a_publishers_headers_reach_the_output_and_not_the_ledgers() -> None:
+    bench = Bench("tickets", ANSWER)
+    await bench.run(TICKET, agent=b"Joanna Doe")
+    carried = {output.topic: {name for name, _ in output.headers} for output in bench.outputs}
+    assert "agent" in carried["support.tickets.enriched.v1"]
+    assert carried["enrichment.audit.v1"] == carried["enrichment.usage.v1"] == {"event-id"}
+
+
+@pytest.mark.parametrize("quote", ["EUR 2,30", "EUR 2", "300.00", "EUR 2,300.00 total"])
+async def test_part_of_an_amount_is_no_amount(quote: str) -> None:
+    found = await Bench("claims", {**CLAIM_ANSWER, "amount_quote": quote}).run(CLAIM)
+    enrichment = cast(dict[str, object], found["insurance.claims.extracted.v1"]["enrichment"])
+    assert enrichment["amount"] is None

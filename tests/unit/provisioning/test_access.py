@@ -44,7 +44,7 @@ def test_operators_may_read_dead_letters_and_send_them_again() -> None:
         assert (Right.READ, Thing.TOPIC, f"{topic}.dead-letters", False) in found
         assert (Right.WRITE, Thing.TOPIC, topic, False) in found
         assert (Right.READ, Thing.TOPIC, topic, False) not in found, "originals are read where they are sealed"
-        replay = (Right.WRITE, Thing.TRANSACTIONAL_ID, f"dead-letter-replay-{topic}.dead-letters", False)
+        replay = (Right.WRITE, Thing.TRANSACTIONAL_ID, "dead-letter-replay", False)
         assert replay in found
 
 
