@@ -21,6 +21,8 @@ from pipeline.stream.kafka import (
 )
 from pipeline.stream.record import Record
 
+_LEADERLESS: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+
 Start = Literal["earliest", "latest"] | datetime
 
 _BATCH: Final = 2000
@@ -103,12 +105,22 @@ def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float, compl
 
 
 def _offsets(consumer: Consumer, parts: Sequence[_Part], timestamp_ms: int, timeout: float) -> dict[_Part, int]:
-    """The first offset at or after a time, for all partitions in one request to each broker."""
-    answered = consumer.offsets_for_times([TopicPartition(*part, timestamp_ms) for part in parts], timeout)
-    for answer in answered:
-        if answer.error is not None:
-            raise KafkaException(answer.error)
-    return {(answer.topic, answer.partition): answer.offset for answer in answered}
+    """The first offset at or after a time, for all partitions in one request to each broker.
+
+    A topic made a moment ago, or whose leader moves, has none who can answer yet: asked again within `timeout`.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            answered = consumer.offsets_for_times([TopicPartition(*part, timestamp_ms) for part in parts], timeout)
+            for answer in answered:
+                if answer.error is not None:
+                    raise KafkaException(answer.error)
+            return {(answer.topic, answer.partition): answer.offset for answer in answered}
+        except KafkaException as error:
+            if error.args[0].code() not in _LEADERLESS or time.monotonic() > deadline:
+                raise
+        consumer.poll(_WAIT)
 
 
 def _timestamp(start: Start) -> int:

@@ -128,3 +128,9 @@ def _transact(producer: Producer, topic: str, value: bytes, *, commit: bool) -> 
         producer.commit_transaction()
     else:
         producer.abort_transaction()
+
+
+def test_a_topic_made_a_moment_ago_can_be_read(client: Mapping[str, str], fresh_topic: FreshTopic) -> None:
+    """Its partitions have no leader yet who could answer: that is no reason to fail."""
+    for _ in range(5):
+        assert list(read(client, [fresh_topic(partitions=24)])) == []
