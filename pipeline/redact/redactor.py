@@ -36,7 +36,7 @@ class Redactor:
 
     def find(self, text: str) -> list[Span]:
         """Personal data in one text, in order, without overlaps. Raises RedactionError: treat the text as unsafe."""
-        found = self._found({"": text}, {})[""]
+        found = self._found({"": text}, {})[0][0][1]
         return [Span(item.start, item.end, item.type) for item in found]
 
     def redact(
@@ -55,19 +55,18 @@ class Redactor:
             raise RedactionError(f"redaction did not finish ({type(error).__name__})") from None
 
     def _redact(self, fields: Mapping[str, str], known: KnownValues, tenant_key: bytes | None) -> Redaction:
-        found = self._found(fields, known)
-        people = [
-            fields[field][item.start : item.end]
-            for field in fields
-            for item in found[field]
-            if item.type is PiiType.PERSON
-        ]
+        found, lookalike = self._found(fields, known)
+        people = [text[item.start : item.end] for text, items in found for item in items if item.type is PiiType.PERSON]
         people += known.get(PiiType.PERSON, ())
-        numbering = Numbering(self.policy, fields.values(), people, tenant_key)
-        placed = {field: _place(fields[field], found[field], numbering) for field in fields}
+        numbering = Numbering(self.policy, fields.values() if lookalike else (), people, tenant_key)
+        placed = {field: _place(text, items, numbering) for field, (text, items) in zip(fields, found, strict=True)}
         texts = {field: _rewrite(fields[field], placed[field]) for field in fields}
-        literal = [match[0] for text in (*fields.values(), *texts.values()) for match in placeholders.lookalikes(text)]
         originals = numbering.originals
+        literal = (
+            [match[0] for text in (*fields.values(), *texts.values()) for match in placeholders.lookalikes(text)]
+            if lookalike
+            else []
+        )
         values = numbering.values + [
             (kind, value) for kind, those in known.items() if kind not in self.policy.keep for value in those if value
         ]
@@ -87,29 +86,30 @@ class Redactor:
 
     def known_in(self, text: str, known: Sequence[tuple[PiiType, str]]) -> list[Span]:
         """Structured personal data, and the given values wherever they stand."""
-        shadow = fold(text)
         propagation = Propagation()
         for kind, value in known:
-            propagation.add(kind, fold(value))
-        seen = self._look(shadow, names=False)
-        return [Span(item.start, item.end, item.type) for item in _merged(seen.found + seen.propagated(propagation))]
+            propagation.add(kind, fold(value), times=0)
+        seen = self._look(fold(text), names=False)
+        found = seen.found + _propagated([seen], propagation)[0]
+        return [Span(item.start, item.end, item.type) for item in _merged(found)]
 
-    def _found(self, fields: Mapping[str, str], known: KnownValues) -> dict[str, list[Found]]:
+    def _found(self, fields: Mapping[str, str], known: KnownValues) -> tuple[list[tuple[str, list[Found]]], bool]:
+        """Each field's text and finds, in order; and whether something in them looks like a placeholder."""
         if sum(map(len, fields.values())) > _LONGEST:
             raise RedactionError(f"the texts are longer than {_LONGEST} characters")
-        seen = {field: self._look(fold(text), self.policy.names) for field, text in fields.items()}
+        seen = [self._look(fold(text), self.policy.names) for text in fields.values()]
         propagation = Propagation()
         for kind, values in known.items():
             for value in values:
-                propagation.add(kind, fold(value))
-        for one in seen.values():
+                propagation.add(kind, fold(value), times=0)
+        for one in seen:
             for item in one.found:
                 propagation.add(item.type, one.shadow[item.start : item.end])
         keep = self.policy.keep
-        return {
-            field: [item for item in _merged(one.found + one.propagated(propagation)) if item.type not in keep]
-            for field, one in seen.items()
-        }
+        merged = [_merged(one.found + more) for one, more in zip(seen, _propagated(seen, propagation), strict=True)]
+        if keep:
+            merged = [[item for item in items if item.type not in keep] for items in merged]
+        return list(zip(fields.values(), merged, strict=True)), any(one.placeholders for one in seen)
 
     def _look(self, shadow: str, names: bool) -> _Seen:
         """All finds in a shadow and its views."""
@@ -126,7 +126,7 @@ class Redactor:
             seam = window.seam
             across = [item for item in self._scanner.scan(window.text).found if item.start < seam < item.end]
             found += _brought_back(across, window)
-        return _Seen(shadow, found, view)
+        return _Seen(shadow, found, view, scan.placeholders)
 
 
 class _Seen(NamedTuple):
@@ -135,11 +135,16 @@ class _Seen(NamedTuple):
     shadow: str
     found: list[Found]
     view: views.View | None
+    placeholders: bool
 
-    def propagated(self, propagation: Propagation) -> list[Found]:
-        """Where values of the record stand, in the shadow or its decoded view."""
-        found = propagation.find(self.shadow, self.found)
-        return found if self.view is None else found + _brought_back(propagation.find(self.view.text, ()), self.view)
+
+def _propagated(seen: Sequence[_Seen], propagation: Propagation) -> list[list[Found]]:
+    """Where values of the record stand, in the shadows or their decoded views."""
+    found = propagation.find([one.shadow for one in seen])
+    for one, places in zip(seen, found, strict=True):
+        if one.view is not None:
+            places += _brought_back(propagation.find([one.view.text])[0], one.view)
+    return found
 
 
 def _brought_back(found: Sequence[Found], view: views.View) -> list[Found]:

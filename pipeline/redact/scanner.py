@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import hyperscan
 
 from pipeline.errors import RedactionError
-from pipeline.redact import views
+from pipeline.redact import placeholders, views
 from pipeline.redact.cues import Cue, expressions
 from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
@@ -25,6 +25,7 @@ _CUE_IDS: Final = 10_000
 _BRAND_ID: Final = 15_000
 _ENCODED_ID: Final = 20_000
 _LONG_WORD_ID: Final = 20_001
+_PLACEHOLDER_ID: Final = 20_002
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
 
 
@@ -43,11 +44,15 @@ class Found(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What one pass saw: all finds, overlapping ones too, and whether there is something to decode."""
+    """What one pass saw: all finds, overlapping ones too.
+
+    `encoded`: there is something to decode. `placeholders`: there is something that looks like a placeholder.
+    """
 
     context: Context
     found: list[Found]
     encoded: bool
+    placeholders: bool
 
 
 class Scanner:
@@ -76,7 +81,7 @@ class Scanner:
         cues: dict[Cue, list[int]] = {}
         shapes: dict[tuple[int, int], list[int]] = {}
         brands: list[tuple[int, int]] = []
-        encoded, seen = False, 0
+        encoded, looks_placed, seen = False, False, 0
         for number, start, end in hits:
             if number < _CUE_IDS:
                 key = (number, start - _MARGIN)
@@ -90,6 +95,8 @@ class Scanner:
                 brands.append((start - _MARGIN, end - _MARGIN))
             elif number == _ENCODED_ID:
                 encoded = True
+            elif number == _PLACEHOLDER_ID:
+                looks_placed = True
             elif not encoded and start >= seen:
                 seen = end
                 encoded = views.is_encoded_word(shadow, start - _MARGIN)
@@ -97,30 +104,35 @@ class Scanner:
             places.sort()
         context = Context(shadow, cues, brands)
         found = self._checked(context, shapes)
-        found += self._announced(context, cues)
-        return Scan(context, found, encoded)
+        found += self._announced(context, cues, found)
+        return Scan(context, found, encoded, looks_placed)
 
     def _checked(self, context: Context, shapes: Mapping[tuple[int, int], list[int]]) -> list[Found]:
         """Shapes that pass the check of their pattern, of several ends the farthest that does."""
-        found = []
+        found, address_end = [], 0
         for (number, start), ends in shapes.items():
             pattern = self._patterns[number]
             check = pattern.check
+            if pattern.type is PiiType.ADDRESS and ends[-1] <= address_end:
+                continue
             for end in reversed(ends):
                 stretch = (start, end) if check is None else check(context, start, end)
                 if stretch is not None:
                     found.append(Found(*stretch, pattern.type, pattern.strength))
+                    if pattern.type is PiiType.ADDRESS:
+                        address_end = stretch[1]
                     break
         return found
 
-    def _announced(self, context: Context, cues: Mapping[Cue, list[int]]) -> list[Found]:
-        """Values that stand behind their cue."""
+    def _announced(self, context: Context, cues: Mapping[Cue, list[int]], known: Sequence[Found]) -> list[Found]:
+        """Values that stand behind their cue; where a find of the same type is known already, nothing is looked for."""
         found = []
+        taken = {(item.start, item.type) for item in known}
         for cue, places in cues.items():
             for entry in self._cued.get(cue, ()):
                 for place in places:
                     match = entry.value.match(context.text, place)
-                    if match is None:
+                    if match is None or (match.start("value"), entry.type) in taken:
                         continue
                     stretch = match.span("value")
                     checked = stretch if entry.check is None else entry.check(context, *stretch)
@@ -148,6 +160,7 @@ def _expressions(patterns: Sequence[Pattern]) -> list[tuple[int, str, int]]:
         *((_BRAND_ID, rf"\b(?:{brand})\b", start) for brand in lines("brands")),
         (_ENCODED_ID, views.ENCODED, hyperscan.HS_FLAG_SINGLEMATCH),
         (_LONG_WORD_ID, views.LONG_WORD, start),
+        (_PLACEHOLDER_ID, placeholders.HINT, caseless | hyperscan.HS_FLAG_SINGLEMATCH),
     ]
 
 

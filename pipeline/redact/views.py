@@ -43,6 +43,9 @@ _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
 _BREAK: Final = re.compile(
     r"(?<=[A-Za-z0-9@._/:+)-])(?P<soft>=?)\r?\n(?P<lead>[>|]{0,3}[ \t]{0,8})(?=[A-Za-z0-9@._/:()-])"
 )
+_ENDS_A_LINE: Final = frozenset(["", "\n", ",", "!", "?", ";"])
+_BEGINS_NOTHING: Final = frozenset(["", "\n", "\r"])
+"""What stands before or behind most line breaks, none of which can have cut a value."""
 _REACH: Final = 64
 """How far around a broken line is looked: longer than any value of which a part must be on both lines."""
 _NUMERIC: Final = "0123456789()"
@@ -91,16 +94,24 @@ def is_encoded_word(shadow: str, start: int) -> bool:
 
 def joined(shadow: str) -> Iterator[View]:
     """Views of the surroundings of each line break that may have cut a value in two."""
-    for match in _BREAK.finditer(shadow):
-        left, right = match.span()
-        glue = _glue(shadow, match)
-        if not glue:
-            continue
-        begin, end = max(0, left - _REACH), min(right + _REACH, len(shadow))
-        for sign in glue:
-            starts = [*range(begin, left), *([left] * len(sign)), *range(right, end)]
-            text = shadow[begin:left] + sign + shadow[right:end]
-            yield View(text, starts, [start + 1 for start in starts], left - begin)
+    at = shadow.find("\n")
+    while at >= 0:
+        if shadow[at - 1 : at] not in _ENDS_A_LINE and shadow[at + 1 : at + 2] not in _BEGINS_NOTHING:
+            match = _BREAK.match(
+                shadow, at - (shadow[at - 1] == "\r") - (shadow[at - 1 - (shadow[at - 1] == "\r")] == "=")
+            )
+            if match is not None:
+                yield from _around(shadow, match)
+        at = shadow.find("\n", at + 1)
+
+
+def _around(shadow: str, match: re.Match[str]) -> Iterator[View]:
+    left, right = match.span()
+    begin, end = max(0, left - _REACH), min(right + _REACH, len(shadow))
+    for sign in _glue(shadow, match):
+        starts = [*range(begin, left), *([left] * len(sign)), *range(right, end)]
+        text = shadow[begin:left] + sign + shadow[right:end]
+        yield View(text, starts, [start + 1 for start in starts], left - begin)
 
 
 def _glue(shadow: str, match: re.Match[str]) -> tuple[str, ...]:
@@ -112,16 +123,17 @@ def _glue(shadow: str, match: re.Match[str]) -> tuple[str, ...]:
     left, right = match.span()
     head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
     tail = shadow[right : right + _REACH].split(None, 1)[0]
-    numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
-    if not (_MARKED.search(head) or _MARKED.search(tail)):
+    in_head, in_tail = _MARKED.search(head) is not None, _MARKED.search(tail) is not None
+    if not (in_head or in_tail):
         return ()
+    numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
     if match["soft"] or (match["lead"] and not _same_lead(shadow, left, match["lead"])):
         return ("", " ") if numbers else ("",)
-    if _COMPLETE_ADDRESS.search(head):
+    if "@" in head and _COMPLETE_ADDRESS.search(head):
         return ()
     if numbers:
         return ("", " ")
-    if _MARKED.search(head) and _MARKED.search(tail):
+    if in_head and in_tail:
         return ("",)
     if head[-1] == ".":
         return ("",) if "@" in head and tail.islower() else ()

@@ -97,7 +97,10 @@ class _Search:
 
     def _signed(self) -> None:
         text = self._text
-        for end in (*self._context.ends(Cue.CLOSING), *(match.end() for match in words.DASHES.finditer(text))):
+        ends = self._context.ends(Cue.CLOSING)
+        if any(dashes in text for dashes in words.DASHES):
+            ends = [*ends, *(match.end() for match in words.DASHED_LINE.finditer(text))]
+        for end in ends:
             if (match := words.SIGNATURE.match(text, end)) is not None:
                 self._accept_line(*match.span("name"))
             elif (match := words.SIGNED.match(text, end)) is not None:
@@ -182,21 +185,21 @@ class _Search:
     # --- by the lists, and by what stands beside
 
     def _by_lists(self) -> None:
-        known = kinds()
+        known, local_parts = kinds(), self._local_parts
         for match in words.RUN.finditer(self._text):
             run = match[0]
-            if " " not in run:
-                kind = known.get(run)
-                if kind is None:
-                    kind = kind_of(run)
-                if kind & NAME or self._local_parts:
-                    self._judge_single(_Token(match.start(), match.end(), run, kind))
+            if " " in run:
+                for group in _groups(self._tokens(*match.span())):
+                    if len(group) == 1:
+                        self._judge_single(group[0])
+                    else:
+                        self._judge(group)
                 continue
-            for group in _groups(self._tokens(*match.span())):
-                if len(group) == 1:
-                    self._judge_single(group[0])
-                else:
-                    self._judge(group)
+            kind = known.get(run)
+            if kind is None or len(run) < 3:
+                kind = kind_of(run)
+            if kind & NAME or (not kind and local_parts and run.lower() in local_parts):
+                self._judge_single(_Token(match.start(), match.end(), run, kind))
 
     def _judge_single(self, token: _Token) -> None:
         """One capitalised word: a given name that is nothing else, or any listed name with a person's data behind."""

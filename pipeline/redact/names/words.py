@@ -51,7 +51,8 @@ SIGNATURE_GOES_ON: Final = re.compile(
     rf"[ \t]{{0,2}}[,.!;:]{{0,2}}[ \t]{{0,3}}\r?\n[ \t>|-]{{0,4}}(?:(?:{_TITLES})\b\.? ){{0,2}}(?=[A-Z])", re.IGNORECASE
 )
 SIGNED: Final = re.compile(rf"[ \t]{{0,2}}[,:-]?[ \t]{{1,3}}(?P<name>{NAME})[ \t]*\.?(?=\n|\Z)")
-DASHES: Final = re.compile(r"(?:^|\n)(?:--|__|\*\*)[ \t]*(?=\n)")
+DASHES: Final = ("\n--", "\n__", "\n**")
+DASHED_LINE: Final = re.compile(r"\n(?:--|__|\*\*)[ \t]*(?=\n)")
 LAST_FIRST: Final = re.compile(
     rf"(?P<last>{_WORD}(?: {_WORD})?), ?(?P<first>{_WORD}(?: [A-Z]\.| {_WORD})?)(?![A-Za-z])"
 )

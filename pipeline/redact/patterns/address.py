@@ -23,6 +23,7 @@ from pipeline.redact.pii import PiiType
 
 _LEFT: Final = 80
 """How far left of a street's type its name may begin."""
+_LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr|close|crescent|court|terrace"
 _ENGLISH_STREET: Final = re.compile(
     rf"{HOUSE},?(?: (?:[NSEW]|NE|NW|SE|SW)\.?)?(?: (?:[A-Z][A-Za-z'-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD"
     rf"|TH)|of|the|la|de|del"
@@ -183,7 +184,8 @@ def _romance(context: Context, start: int, _end: int) -> tuple[int, int] | None:
         return None
     if _AMOUNT_BEHIND.match(text, match.end()):
         return None
-    return start, end_of_address(text, match.end())
+    house = match.start("house")
+    return start, end_of_address(text, house if has_code(text, house) else match.end())
 
 
 _AMOUNT_BEHIND: Final = re.compile(r"[.,]\d| ?(?:EUR|USD|%|\xa4|kg|km|h\b)")
@@ -308,8 +310,9 @@ _COMPOUND_TYPES: Final = (
 PATTERNS: Final = (
     Pattern(
         PiiType.ADDRESS,
-        r"\b\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?,? (?:[A-Z]|\d{1,3}(?:st|nd|rd|th|ST|ND|RD|TH)"
-        r"|the |[a-z'.-]{3,20} )",
+        r"\b\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?,? (?:(?:[NSEW]|the|\d{1,3}(?:st|nd|rd|th|ST|ND|RD"
+        r"|TH))[ .]{1,2}|[A-Z][A-Za-z'-]{0,24} )[A-Z]"
+        rf"|\b\d{{1,6}}[A-Za-z]?,?(?: [a-z'.-]{{3,20}}){{1,2}} (?:{_LOWER_TYPES})\b",
         Strength.SHAPE,
         check=_english,
         yes=(

@@ -44,20 +44,18 @@ _NUMBERS: Final = re.compile(r"\d+")
 
 def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
     text = context.text
-    before, behind = context.before(start), context.behind(end)
-    if (
-        before.isdigit()
-        or behind.isdigit()
-        or before in "-/"
-        or (behind in "-/." and text[end + 1 : end + 2].isdigit())
-    ):
-        return None
-    if not _plausible(text[start:end]):
-        return None
     cue = context.last(Cue.BIRTH, start, _REACH)
-    if (cue >= 0 and _OTHER_DATE.search(text, cue, start) is None) or _BIRTH_BEHIND.match(text, end, end + _BEHIND):
-        return start, end
-    return None
+    if cue >= 0:
+        if _OTHER_DATE.search(text, cue, start) is not None:
+            return None
+    elif not context.ends(Cue.BIRTH) or _BIRTH_BEHIND.match(text, end, end + _BEHIND) is None:
+        return None
+    before, behind = context.before(start), context.behind(end)
+    if before.isdigit() or behind.isdigit() or before in "-/":
+        return None
+    if (behind in "-/." and text[end + 1 : end + 2].isdigit()) or not _plausible(text[start:end]):
+        return None
+    return start, end
 
 
 def _plausible(value: str) -> bool:

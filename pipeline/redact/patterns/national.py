@@ -59,11 +59,10 @@ def _proven(is_valid: Callable[[str], bool]) -> Check:
     """The check digits are evidence enough."""
 
     def check(context: Context, start: int, end: int) -> tuple[int, int] | None:
-        if not _apart(context, start, end) or not is_valid(context.text[start:end].upper()):
+        value = context.text[start:end]
+        if not _apart(context, start, end) or (value.isdigit() and context.named(Cue.OTHER_NUMBER, start)):
             return None
-        if context.text[start:end].isdigit() and context.named(Cue.OTHER_NUMBER, start):
-            return None
-        return start, end
+        return (start, end) if is_valid(value.upper()) else None
 
     return check
 

@@ -72,6 +72,7 @@ _UNIT: Final = re.compile(
     r"|\d{1,4}(?=,))){1,5}",
     re.IGNORECASE,
 )
+_INNER_NUMBER: Final = re.compile(r" \d{1,4}(?=[,\n])")
 _DIRECTION: Final = re.compile(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
 _TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{_TOWN}{_GAP}?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
 _CODE_THEN_TOWN: Final = re.compile(
@@ -117,6 +118,8 @@ _MONTH: Final = re.compile(rf"\b(?:{MONTHS}|uhr|eur|usd)\b", re.IGNORECASE)
 def end_of_address(text: str, end: int) -> int:
     """Where an address ends whose street and house number ended at `end`; `end` itself when nothing follows."""
     if match := _DIRECTION.match(text, end):
+        end = match.end()
+    if match := _INNER_NUMBER.match(text, end):
         end = match.end()
     if match := _UNIT.match(text, end):
         end = match.end()
