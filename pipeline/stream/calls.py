@@ -13,13 +13,16 @@ T = TypeVar("T")
 
 
 class Calls:
-    """A queue of calls: asked for on an event loop, made by whoever serves it."""
+    """A queue of calls, made by whoever serves it."""
 
     def __init__(self) -> None:
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
 
     def ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
-        """The call's result, or what it raised, when it was made; cancelled before, it is not made."""
+        """The call's result, or what it raised, when it was made; cancelled before, it is not made.
+
+        On an event loop.
+        """
         answer: Future[T] = Future()
 
         def call() -> None:
@@ -32,6 +35,10 @@ class Calls:
 
         self._waiting.put(call)
         return asyncio.wrap_future(answer)
+
+    def tell(self, call: Callable[[], object]) -> None:
+        """Has it made soon; nobody waits for it. From any thread, in order."""
+        self._waiting.put(call)
 
     def nudge(self) -> None:
         """Ends the present wait of `serve`; from any thread."""

@@ -1,8 +1,12 @@
 """The engine: records in, outputs out, exactly once and in key order, many at a time.
 
 ```
- Kafka ── Membership ──► Intake ──► Lanes ──► Processor.process ──► Releaser ──► TransactionalProducer ── Kafka
-          its own thread           on the event loop                             its own thread
+ Kafka ──► Membership ──► which partitions                                        Processor.process
+           own thread            │                                                        │
+ Kafka ──► Fetcher ─────► Intake ──► Lanes ──► one at a time per key, many keys at once ──┘
+           own thread            │             event loop
+ Kafka ◄── TransactionalProducer ◄── Releaser ◄── Outbox: finished, not committed
+           own thread
 ```
 The brokers' state (committed offset and what is finished beyond it) is the only truth: read when a partition is
 assigned, and after a producer was built again. A transaction that failed is tried again with the same records.
@@ -18,14 +22,16 @@ from dataclasses import dataclass
 
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.stream.failures import Complaints
+from pipeline.stream.fetcher import Fetcher
 from pipeline.stream.intake import Intake, oldest_arrival
 from pipeline.stream.kafka import KafkaError, KafkaException
 from pipeline.stream.membership import Membership
 from pipeline.stream.observer import Observer, Silent, guarded
-from pipeline.stream.policy import EnginePolicy, consumer_settings, producer_settings
+from pipeline.stream.policy import EnginePolicy, fetcher_settings, member_settings, producer_settings
 from pipeline.stream.record import Processor
 from pipeline.stream.release import Releaser
 from pipeline.stream.status import EngineState, EngineStatus
+from pipeline.stream.trouble import Trouble
 
 __all__ = ["Engine", "EnginePolicy", "EngineState", "EngineStatus"]
 
@@ -61,7 +67,8 @@ class Engine:
         self._processor = processor
         self._policy = policy
         self._observer = observer or Silent()
-        self._consumer_settings = consumer_settings(client, group, policy)
+        self._member_settings = member_settings(client, group, policy)
+        self._fetcher_settings = fetcher_settings(client, group)
         self._producer_settings = producer_settings(client, transactional_id, policy)
         self._client = dict(client)
         self._transactional_id = transactional_id
@@ -164,7 +171,15 @@ class Engine:
         # The drain's own grace, then a commit that may have to build a producer first.
         patience = policy.grace.total_seconds() + 2 * policy.transaction_timeout.total_seconds()
         try:
-            membership = Membership(self._consumer_settings, self._topics, complaints, intake, patience=patience)
+            fetcher = Fetcher(self._fetcher_settings, intake, Trouble(complaints, observer.trouble))
+            membership = Membership(
+                self._member_settings,
+                self._topics,
+                intake,
+                fetcher,
+                Trouble(complaints, observer.trouble),
+                patience=patience,
+            )
             releaser = Releaser(
                 self._producer_settings,
                 policy,
@@ -181,6 +196,7 @@ class Engine:
         return _Running(
             intake,
             complaints,
+            fetcher,
             membership,
             releaser,
             failure,
@@ -192,7 +208,7 @@ class Engine:
         """First the brokers and topics, then the producer: its start ends what a killed predecessor left open, before
         this worker joins and reads the committed offsets."""
         within = self._policy.start_timeout.total_seconds()
-        await running.membership.check(within)
+        await running.membership.check(running.complaints, within)
         doing = f"starting transactions as {self._transactional_id}"
         try:
             await running.releaser.open()
@@ -206,21 +222,24 @@ class Engine:
         self._state = EngineState.RUNNING
         self._apply_pause()
         member = self._loop.create_task(running.membership.run())
+        fetching = self._loop.create_task(running.fetcher.run())
         releasing = self._loop.create_task(running.releaser.run())
         self._tend(time.monotonic())
         try:
-            await asyncio.wait({member, releasing, running.failure}, return_when=asyncio.FIRST_COMPLETED)
+            everything = {member, fetching, releasing, running.failure}
+            await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._state = EngineState.STOPPING
+            running.fetcher.stop()
             if not member.done():
                 # Broken or cancelled: no drain and no commit, but the group is told.
                 running.intake.abandon()
                 running.membership.leave()
-                await asyncio.wait({member}, timeout=self._policy.transaction_timeout.total_seconds())
+            await asyncio.wait({member, fetching}, timeout=self._policy.transaction_timeout.total_seconds())
             running.intake.abandon()
             releasing.cancel()
             await asyncio.wait({releasing})
-        for ended in (running.failure, member, releasing):
+        for ended in (running.failure, member, fetching, releasing):
             if ended.done() and not ended.cancelled() and (error := ended.exception()):
                 raise error
 
@@ -240,6 +259,7 @@ class Engine:
         if running is None or self._loop is None:
             return
         running.intake.lanes.hold("stopping")
+        running.fetcher.paused = True
         running.membership.leave()
         late = UnavailableError("Kafka did not let this worker commit and leave in time")
         self._too_late = self._loop.call_later(running.patience, running.fail, late)
@@ -247,7 +267,7 @@ class Engine:
     def _apply_pause(self) -> None:
         if self._running is None or self._stopping:
             return
-        self._running.membership.paused = self._paused_reason is not None
+        self._running.fetcher.paused = self._paused_reason is not None
         if self._paused_reason is not None:
             self._running.intake.lanes.hold("paused")
         else:
@@ -265,6 +285,7 @@ class _Running:
 
     intake: Intake
     complaints: Complaints
+    fetcher: Fetcher
     membership: Membership
     releaser: Releaser
     failure: asyncio.Future[None]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
+from typing import Concatenate, ParamSpec
 
 from pipeline.stream.assignment import Assignment, Finished, Name, Phase
-from pipeline.stream.fetch import Arrival
+from pipeline.stream.fetcher import Arrival
 from pipeline.stream.lanes import Lanes
 from pipeline.stream.observer import Observer
 from pipeline.stream.policy import EnginePolicy
@@ -27,6 +29,21 @@ _LONGEST_DOUBT = 3.0
 """Seconds; the group's answer to a late heartbeat comes within milliseconds."""
 _OPEN_AGAIN = 0.7
 """Part of a limit at which what was paused for it goes on."""
+
+P = ParamSpec("P")
+
+
+def _or_fail(method: Callable[Concatenate[Intake, P], None]) -> Callable[Concatenate[Intake, P], None]:
+    """What goes wrong here ends the engine: on the event loop it would only be logged, and work stand still."""
+
+    @functools.wraps(method)
+    def call(self: Intake, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (passed on)
+            self.fail(error)
+
+    return call
 
 
 class Intake:
@@ -51,7 +68,7 @@ class Intake:
         self._processor = processor
         self._policy = policy
         self._observer = observer
-        self._fail = fail
+        self.fail = fail
         self._settled = 0
         self._held = 0
         self._held_bytes = 0
@@ -61,7 +78,7 @@ class Intake:
         self._changed = asyncio.Event()
         self._drains: set[asyncio.Task[None]] = set()
 
-    # --- the membership's listener
+    # --- what fetcher and membership tell
 
     def room(self, handed: int) -> int:
         """How many records may be fetched; while the backlog overflows, partitions below their share may go on."""
@@ -73,29 +90,34 @@ class Intake:
     def create(self, topic: str, partition: int, progress: Progress) -> Assignment:
         return Assignment(topic, partition, progress, self._process)
 
+    @_or_fail
     def assigned(self, assignments: Sequence[Assignment], resolving: Sequence[Name]) -> None:
         self.last_activity = time.monotonic()
         self.assignments.update({one.name: one for one in assignments})
         self.resolving.update(resolving)
         self._observer.assigned([one.name for one in assignments], resolving)
 
+    @_or_fail
     def resolved(self, assignment: Assignment, waited: timedelta) -> None:
         self.last_activity = time.monotonic()
         self.resolving.discard(assignment.name)
         self.assignments[assignment.name] = assignment
         self._observer.resolved(assignment.name, waited)
 
+    @_or_fail
     def arrived(self, arrivals: Sequence[Arrival]) -> None:
         now = self.last_activity = time.monotonic()
         for arrival in arrivals:
             self._take_in(arrival, now)
         self.balance(now)
 
+    @_or_fail
     def drain(self, assignments: Sequence[Assignment], drained: Future[None]) -> None:
         task = asyncio.get_running_loop().create_task(self._drain(assignments, drained))
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
+    @_or_fail
     def gone(self, assignments: Sequence[Assignment], lost: bool, took: timedelta) -> None:
         self.last_activity = time.monotonic()
         cancelled = sum(self._drop(one) for one in assignments)
@@ -105,9 +127,6 @@ class Intake:
             self._observer.lost(names, cancelled)
         else:
             self._observer.revoked(names, cancelled, took)
-
-    def trouble(self, reason: str) -> None:
-        self._observer.trouble(reason)
 
     # --- the engine's
 
@@ -122,7 +141,7 @@ class Intake:
         self.records_committed += len(finished)
         self.outputs_committed += sum(len(one.outputs) for one in finished)
         if assignment.phase is not Phase.GONE:
-            self._forget(assignment, len(finished), sum(_size(one.record) for one in finished))
+            self._forget(assignment, len(finished), sum(one.record.size for one in finished))
         self._changed.set()
         self._trust()
         self.balance(now)
@@ -188,7 +207,7 @@ class Intake:
             except Exception as error:  # noqa: BLE001  (a failure of one record's code is that record's failure)
                 outputs = tuple(self._processor.failed(record, error))
         except Exception as error:  # noqa: BLE001  (the contract says `failed` does not raise)
-            self._fail(error)
+            self.fail(error)
             return
         if assignment.phase is Phase.GONE:
             return
@@ -211,7 +230,7 @@ class Intake:
             assignment.dirty = True
             self.wake()
         if fresh:
-            size = sum(map(_size, fresh))
+            size = sum(record.size for record in fresh)
             assignment.held += len(fresh)
             assignment.held_bytes += size
             self._held += len(fresh)
@@ -272,7 +291,3 @@ class Intake:
 def oldest_arrival(assignments: Iterable[Assignment]) -> float | None:
     """When the first record not finished was fetched, over all of them."""
     return min((since for one in assignments if (since := one.oldest_arrival()) is not None), default=None)
-
-
-def _size(record: Record) -> int:
-    return len(record.value) if record.value is not None else 0

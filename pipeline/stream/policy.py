@@ -41,8 +41,12 @@ class EnginePolicy:
             raise ValueError("concurrency, backlog and window are at least 1")
 
 
-def consumer_settings(client: Mapping[str, str], group: str, policy: EnginePolicy) -> dict[str, str | int | bool]:
-    """The consumer's settings for librdkafka; `client` is what all clients of the cluster share."""
+# Quick to find a broker again: the library's own default waits up to 10 s between attempts.
+_RECONNECT: Mapping[str, int] = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
+
+
+def member_settings(client: Mapping[str, str], group: str, policy: EnginePolicy) -> dict[str, str | int | bool]:
+    """librdkafka's settings of the consumer that is in the group; `client` is what all of the cluster share."""
     membership: dict[str, str | int | bool] = {"group.protocol": policy.group_protocol}
     if policy.group_protocol == "classic":
         session = _milliseconds(policy.session_timeout)
@@ -51,19 +55,33 @@ def consumer_settings(client: Mapping[str, str], group: str, policy: EnginePolic
             "session.timeout.ms": session,
             "heartbeat.interval.ms": max(100, session // 6),
         }
-    # Quick to find a broker again: the defaults wait up to 10 s between attempts.
     return {
-        "reconnect.backoff.ms": 50,
-        "reconnect.backoff.max.ms": 500,
+        **_RECONNECT,
+        **client,
+        **membership,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # Committed offsets that are pending in an open transaction are waited for.
+        "isolation.level": "read_committed",
+        # It fetches nothing but what is on its way when its partitions are paused: let that be little.
+        "queued.max.messages.kbytes": 1,
+        "max.partition.fetch.bytes": 1,
+    }
+
+
+def fetcher_settings(client: Mapping[str, str], group: str) -> dict[str, str | int | bool]:
+    """librdkafka's settings of the consumer that fetches; it only bears the group's name."""
+    return {
+        **_RECONNECT,
         "fetch.error.backoff.ms": 100,
-        # Small prefetch: memory stays flat and a revoked partition's queue is soon empty.
+        # Small prefetch: memory stays flat.
         "queued.max.messages.kbytes": 8192,
         "fetch.queue.backoff.ms": 20,
         # A trickle is fetched in small lots: at 1,000 records a second half the CPU of one fetch for each record.
         "fetch.min.bytes": 16_384,
         "fetch.wait.max.ms": 25,
         **client,
-        **membership,
         "group.id": group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -76,10 +94,9 @@ def consumer_settings(client: Mapping[str, str], group: str, policy: EnginePolic
 def producer_settings(
     client: Mapping[str, str], transactional_id: str, policy: EnginePolicy
 ) -> dict[str, str | int | bool]:
-    """The transactional producer's settings for librdkafka; `client` is what all clients of the cluster share."""
+    """librdkafka's settings of the transactional producer; `client` is what all of the cluster share."""
     return {
-        "reconnect.backoff.ms": 50,
-        "reconnect.backoff.max.ms": 500,
+        **_RECONNECT,
         # A commit right behind another one is told to try again: the default back-off would add 100 ms.
         "retry.backoff.ms": 10,
         "retry.backoff.max.ms": 100,

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+import asyncio
+from collections.abc import Sequence
 
 import pytest
-from pipeline.stream.assignment import Assignment, Name
-from pipeline.stream.fetch import fetch
+from pipeline.stream.assignment import Assignment
+from pipeline.stream.failures import Complaints
+from pipeline.stream.fetcher import Arrival, records_of
 from pipeline.stream.kafka import Consumer, KafkaError, Message
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Record
+from pipeline.stream.trouble import Trouble
 from pipeline.stream.view import proof_of
 
 
 async def nothing(_: Assignment, __: Record) -> None:
     """No record is processed here."""
-
-
-class Shelf:
-    """A consumer that has these messages; some may change the assignment before the rest is handed out."""
-
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.messages = list(messages)
-        self.between: Callable[[], None] = lambda: None
-
-    def poll(self, wait: float) -> Message | None:
-        return self.messages.pop(0) if self.messages else None
-
-    def consume(self, most: int, wait: float) -> list[Message]:
-        self.between()
-        taken, self.messages = self.messages[:most], self.messages[most:]
-        return taken
 
 
 def message(offset: int, partition: int = 0, error: int | None = None) -> Message:
@@ -47,49 +33,39 @@ def message(offset: int, partition: int = 0, error: int | None = None) -> Messag
     )
 
 
-def unexpected(error: KafkaError) -> None:
-    raise AssertionError(error.name())
-
-
-def assignment(partition: int = 0) -> Assignment:
-    return Assignment("t", partition, Progress(0), nothing)
+def sort(messages: Sequence[Message]) -> tuple[dict[int, Arrival], list[int]]:
+    mine = {("t", n): Assignment("t", n, Progress(0), nothing) for n in range(2)}
+    troubles: list[int] = []
+    found = records_of(messages, mine, lambda error: troubles.append(error.code()))
+    return {one.assignment.partition: one for one in found}, troubles
 
 
 def test_records_come_by_assignment_with_all_they_have() -> None:
-    mine = {("t", 0): assignment(0), ("t", 1): assignment(1)}
-    shelf = Shelf([message(3, 0), message(8, 1), message(4, 0), message(9, 2)])
-    arrivals = fetch(cast(Consumer, shelf), 0.1, 10, mine.get, unexpected)
-    found = {one.assignment.partition: [record.offset for record in one.records] for one in arrivals}
-    assert found == {0: [3, 4], 1: [8]}
-    assert arrivals[0].records[0] == Record("t", 0, 3, 77, b"k", b"v", (("h", b"1"), ("h", None)))
+    found, _ = sort([message(3, 0), message(8, 1), message(4, 0)])
+    assert {n: [record.offset for record in one.records] for n, one in found.items()} == {0: [3, 4], 1: [8]}
+    assert found[0].records[0] == Record("t", 0, 3, 77, b"k", b"v", (("h", b"1"), ("h", None)))
 
 
-def test_no_more_is_taken_than_there_is_room_for() -> None:
-    shelf = Shelf([message(n) for n in range(5)])
-    one = assignment()
-    assert len(fetch(cast(Consumer, shelf), 0.1, 1, lambda _: one, unexpected)[0].records) == 1
-    assert len(fetch(cast(Consumer, shelf), 0.1, 3, lambda _: one, unexpected)[0].records) == 3
+def test_a_partition_that_is_not_ours_any_more_is_passed_over() -> None:
+    assert sort([message(9, 5)]) == ({}, [])
 
 
 def test_the_end_of_a_partition_is_told_and_other_errors_are_trouble() -> None:
-    one, trouble = assignment(), list[int]()
     errors = [message(5, error=KafkaError._PARTITION_EOF), message(0, error=KafkaError.TOPIC_AUTHORIZATION_FAILED)]
-    arrivals = fetch(cast(Consumer, Shelf(errors)), 0.1, 9, lambda _: one, lambda error: trouble.append(error.code()))
-    assert [(arrival.records, arrival.end) for arrival in arrivals] == [([], 5)]
-    assert trouble == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
+    found, troubles = sort([message(4), *errors])
+    assert ([record.offset for record in found[0].records], found[0].end) == ([4], 5)
+    assert troubles == [KafkaError.TOPIC_AUTHORIZATION_FAILED]
 
 
-def test_a_record_fetched_before_a_callback_never_counts_for_the_partitions_next_assignment() -> None:
-    """Else the records between the next assignment's start and this one would look like a gap: finished, and lost."""
-    old, new = assignment(), assignment()
-    mine: dict[Name, Assignment] = {("t", 0): old}
-    shelf = Shelf([message(100), message(7)])
-    shelf.between = lambda: mine.update({("t", 0): new})
-    arrivals = fetch(cast(Consumer, shelf), 0.1, 9, mine.get, unexpected)
-    assert [(one.assignment, [record.offset for record in one.records]) for one in arrivals] == [
-        (old, [100]),
-        (new, [7]),
-    ]
+async def test_the_same_trouble_is_told_once_in_a_while_and_a_fatal_one_is_kept() -> None:
+    told: list[str] = []
+    trouble = Trouble(Complaints({}), told.append)
+    for _ in range(50):
+        trouble(KafkaError(KafkaError._TRANSPORT, "gone"))
+    trouble(KafkaError(KafkaError._FATAL, "the end", fatal=True))
+    await asyncio.sleep(0)
+    assert told == ["_TRANSPORT: gone", "_FATAL: the end"]
+    assert trouble.fatal
 
 
 @pytest.mark.parametrize(

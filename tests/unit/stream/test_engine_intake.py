@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 from pipeline.stream.assignment import Assignment, Phase
-from pipeline.stream.fetch import Arrival
+from pipeline.stream.fetcher import Arrival
 from pipeline.stream.intake import Intake, oldest_arrival
 from pipeline.stream.observer import Silent, guarded
 from pipeline.stream.policy import EnginePolicy
