@@ -17,6 +17,7 @@ from pipeline.redact.names.kinds import (
     ORGANISATION,
     PARTICLE,
     SURNAME,
+    TITLE,
     kind_of,
     kinds,
 )
@@ -25,6 +26,7 @@ from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
 
 _PERSONAL: Final = frozenset({PiiType.EMAIL, PiiType.PHONE, PiiType.ADDRESS, PiiType.DATE_OF_BIRTH})
+_ENDS: Final = frozenset(["", ",", ".", ";", "\n", ")", '"'])
 _LOCAL_PARTS: Final = re.compile(r"[a-z]{3,}")
 
 
@@ -137,9 +139,7 @@ class _Search:
             taken.pop()
         if not taken and trusted:
             taken = [
-                token
-                for token in self._tokens(*match.span())[:1]
-                if _is_title(token.text) and not token.kind & FUNCTION
+                token for token in self._tokens(*match.span())[:1] if len(token.text) > 3 and not token.kind & TITLE
             ]
         if not taken or not (trusted or self._credible(taken)):
             return False
@@ -150,7 +150,9 @@ class _Search:
         """No firm, no product, no heading: words in capitals need a listed name among them."""
         if self._is_brand(taken[0].start, taken[-1].end):
             return False
-        if len(taken) == 1 and (taken[0].kind & FUNCTION or len(taken[0].text.rstrip(".")) == 1):
+        if len(taken) == 1 and len(taken[0].text.rstrip(".")) == 1:
+            return False
+        if len(taken) == 1 and taken[0].kind & FUNCTION and self._text[taken[0].end : taken[0].end + 1] not in _ENDS:
             return False
         listed = any(token.kind & NAME for token in taken)
         if len(taken) == 1 and not listed and words.PRODUCT_BEHIND.match(self._text, taken[0].end):
@@ -285,6 +287,31 @@ class _Search:
             self._found[(start, end)] = strength
 
 
+_CAPITAL_PARTICLES: Final = frozenset(
+    [
+        "Da",
+        "De",
+        "Di",
+        "Del",
+        "Della",
+        "Dos",
+        "Van",
+        "Von",
+        "Le",
+        "La",
+        "Du",
+        "Des",
+        "Mac",
+        "Mc",
+        "St.",
+        "San",
+        "El",
+        "Al",
+        "Bin",
+        "Ten",
+        "Ter",
+    ]
+)
 _GERMAN_NOUN: Final = re.compile(
     r"(?:ung|heit|keit|schaft|tion|tat|ment|mus|nis|tum|ling|chen|nummer|karte|stelle|haus|zeit|wert|amt|werk"
     r"|zeug|platz|gerat|teil"
@@ -307,8 +334,8 @@ def _certain(token: _Token) -> bool:
 def _may_follow(token: _Token, before: _Token) -> bool:
     """An everyday word that is a surname here: behind a particle, or behind a given name that is nothing else."""
     if _is_particle(before):
-        return not token.kind & FUNCTION
-    return _certain(before) and not token.kind & (FUNCTION | ORGANISATION) and _is_title(token.text)
+        return not token.kind & TITLE
+    return _certain(before) and not token.kind & (FUNCTION | ORGANISATION | TITLE) and _is_title(token.text)
 
 
 def _is_line_of_a_name(tokens: Sequence[_Token]) -> bool:
@@ -320,7 +347,7 @@ def _is_line_of_a_name(tokens: Sequence[_Token]) -> bool:
 
 
 def _is_particle(token: _Token) -> bool:
-    return bool(token.kind & PARTICLE) and token.text[0].islower()
+    return bool(token.kind & PARTICLE) and (token.text[0].islower() or token.text in _CAPITAL_PARTICLES)
 
 
 def _is_title(text: str) -> bool:

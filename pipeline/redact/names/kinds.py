@@ -19,6 +19,8 @@ ORGANISATION: Final = 16
 PARTICLE: Final = 32
 FUNCTION: Final = 64
 """A word that holds sentences together."""
+TITLE: Final = 128
+"""A word of respect."""
 
 NAME: Final = GIVEN | SURNAME
 NO_NAME: Final = WORD | ORGANISATION
@@ -28,6 +30,7 @@ _LISTS: Final = (
     ("surnames", SURNAME),
     ("words", WORD),
     ("function_words", WORD | FUNCTION),
+    ("titles", WORD | TITLE),
     ("organisation_words", ORGANISATION),
     ("name_particles", PARTICLE),
 )

@@ -27,7 +27,7 @@ LOWER_AT: Final = re.compile(r"[a-z]{3,20}(?:-[a-z]+)?(?: [a-z]{3,20}){0,1}(?![A
 
 BEHIND_PERSON: Final = re.compile(
     r"[\"']?[ \t]{0,2}[:=|,(\"'-]?[ \t]{0,4}(?:\n(?=[A-Z]))?"
-    rf"(?:\b(?:is|was|are|named|called|ist|war|heist|lautet|est|etait|es|e|von|de|of|to|der|die|the"
+    rf"(?:\b(?:is|was|are|named|called|ist|war|heist|lautet|est|etait|es|(?-i:e)|von|de|of|to|der|die|the"
     rf"|{_TITLES})\b\.? ?){{0,3}}[\"']?",
     re.IGNORECASE,
 )

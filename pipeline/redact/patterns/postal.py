@@ -69,7 +69,7 @@ _UNIT_WORDS: Final = (
 _UNIT: Final = re.compile(
     rf"(?: ?,? ?\n?[ >]{{0,2}}(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
     r"|\d{1,2}(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?"
-    r"|\d{1,4}(?=,))){1,5}",
+    r")){1,5}",
     re.IGNORECASE,
 )
 _INNER_NUMBER: Final = re.compile(r" \d{1,4}(?=[,\n])")
