@@ -101,6 +101,8 @@ def producer_settings(
         "retry.backoff.ms": 10,
         "retry.backoff.max.ms": 100,
         "linger.ms": 0,
+        # Java's: otherwise a key stands in another partition than where its other publishers put it.
+        "partitioner": "murmur2_random",
         **client,
         "transactional.id": transactional_id,
         "transaction.timeout.ms": _milliseconds(policy.transaction_timeout),

@@ -35,6 +35,8 @@ class Publisher:
             {
                 "enable.idempotence": True,
                 "linger.ms": 5,
+                # Java's: otherwise a key stands in another partition than where its other publishers put it.
+                "partitioner": "murmur2_random",
                 "compression.type": "lz4",
                 # A broker that refuses one record refuses its whole batch: small ones keep that to few.
                 "batch.size": 65_536,
