@@ -37,8 +37,8 @@ class Asking(Generic[T]):
         """True when an old answer may stand in: nobody is waited for then."""
         self.may_stand_in = False
         """True when the safe answer may stand in for a budget that is spent."""
-        self.billed = 0
-        """Calls that were, or may have been, paid."""
+        self.answers = 0
+        """Calls that brought something, and were paid. Those lost in an outage are no spiral."""
         self._ends = clock() + question.deadline.total_seconds()
 
     def left_s(self) -> float | None:
@@ -49,7 +49,7 @@ class Asking(Generic[T]):
         """A call ended. A 429 is the pool's affair and no attempt of this record."""
         if attempt.outcome is not Outcome.THROTTLED:
             self.attempts.append(attempt)
-            self.billed += attempt.maybe_billed or usage is not NOTHING_USED
+            self.answers += usage is not NOTHING_USED
             self.usage += usage
             self.cost_usd += attempt.cost_usd
 

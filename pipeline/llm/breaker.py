@@ -26,10 +26,11 @@ class BreakerPolicy:
     """Shares are judged from so many calls in the window."""
     failure_share: float = 0.5
     slow_share: float = 0.8
-    slow_factor: float = 10.0
-    """A call is slow after so many times the usual latency, but not before `slow_min_s`; it counts when that time is
-    over, not when it ends: a provider that hangs is found out before its timeouts."""
-    slow_min_s: float = 5.0
+    slow_factor: float = 2.0
+    """A call is slow after so many times what 99 of 100 calls take, but not before `slow_min_s`. It counts when that
+    time is over, not when it ends: a provider that hangs is found out before its timeouts. When the breaker opens,
+    calls that are slow are given up and asked elsewhere."""
+    slow_min_s: float = 2.0
     open_s: float = 0.5
     """How long the first opening lasts; each failed probe multiplies it by `growth`, up to `max_open_s`."""
     growth: float = 2.0

@@ -18,7 +18,7 @@ from pipeline.llm.budget import NOTHING, Spent
 from pipeline.llm.observer import CallDetails, Observer
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.prices import Prices
-from pipeline.llm.providers.provider import Account, ProviderError, Reply, Request
+from pipeline.llm.providers.provider import Account, Failure, ProviderError, Reply, Request
 from pipeline.llm.question import Attempt, Outcome, Tier, Usage
 from pipeline.llm.quota import Cost
 from pipeline.llm.retry import REMEDIES, Remedy, backoff_s
@@ -139,11 +139,15 @@ class Caller:
     def _check_cap(self, asking: Asking[T], input_tokens: int) -> None:
         """Answers that make the next prompt longer, or models that never answer validly, must not become a spiral."""
         spent = asking.usage.input_tokens + asking.usage.output_tokens
-        if asking.billed >= self._policy.max_calls or spent + input_tokens > self._policy.max_tokens > 0:
-            raise BudgetError(f"{asking.billed} calls with {spent} tokens were made for this record, which is the most")
+        if asking.answers >= self._policy.max_calls or spent + input_tokens > self._policy.max_tokens > 0:
+            raise BudgetError(
+                f"{asking.answers} calls with {spent} tokens were made for this record, which is the most"
+            )
 
     def _may_retry(self, route: Route, retries: int) -> bool:
-        return retries < self._policy.retry.retries and route.available() and route.budget.withdraw()
+        # Not as the probe of an open breaker: this record has waited once, another's turn it is.
+        closed = route.breaker.state is BreakerState.CLOSED
+        return closed and retries < self._policy.retry.retries and route.budget.withdraw()
 
     async def _enter(self, asking: Asking[T], route: Route, cost: Cost) -> Pass | None:
         question = asking.question
@@ -158,7 +162,11 @@ class Caller:
 
     async def _ask(self, asking: Asking[T], tier: Tier, route: Route, granted: Pass, request: Request) -> Answered:
         try:
-            reply = await route.account.provider.ask(request, granted.timeout_s)
+            try:
+                async with granted.patience:
+                    reply = await route.account.provider.ask(request, granted.timeout_s)
+            except TimeoutError:
+                raise ProviderError(Failure.TIMEOUT, maybe_billed=True) from None
         except ProviderError as error:
             self._failed(asking, tier, Outcome(error.failure), error.status, route.leave_failed(granted, error), error)
             raise

@@ -30,7 +30,7 @@ class GatewayPolicy:
     budgets: tuple[Budget, ...] = ()
     spend_rate: SpendRatePolicy = field(default_factory=SpendRatePolicy)
     max_calls: int = 15
-    """Paid calls that one record may take, corrections and other tiers included."""
+    """Answers that one record may take, corrections and other tiers included."""
     max_tokens: int = 200_000
     """Tokens, in and out, that one record may take; 0: any number."""
     tenant_weights: Mapping[str, float] = field(default_factory=dict)

@@ -5,33 +5,39 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
 from pipeline.llm.concurrency import AdaptiveLimit
 from pipeline.llm.observer import BreakerChange, Observer, Throttle
 from pipeline.llm.providers.provider import Account, Failure, ProviderError, Reply
+from pipeline.llm.quantile import Quantile
 from pipeline.llm.question import Lane
 from pipeline.llm.queue import FairQueue
 from pipeline.llm.quota import Cost, Quota
 from pipeline.llm.retry import REMEDIES, Remedy, RetryBudget
 
-PROBE_PATIENCE = 4.0
-"""A probe may take this many times the usual latency; a provider that hangs must not hide that it is back."""
 MIN_PROBE_TIMEOUT_S = 2.0
+"""A probe is not waited for longer than a call that is slow: a provider that hangs must not hide that it is back."""
+PING_TIMEOUT_S = 1.0
 RECOVERY_TICK_S = 0.1
+GIVE_UP_S = 0.25
 TIMER_S = 0.001
 """No timer is set for less: several who wait go at once instead."""
 
 
 @dataclass(eq=False, slots=True)
 class Pass:
-    """Leave to make one call now: what was reserved for it, the breaker's ticket, and how long it may take."""
+    """Leave to make one call now: what was reserved for it, the breaker's ticket, and how long it may take.
+
+    The call is made inside `patience`, which the route cuts short when there is nothing to hope for.
+    """
 
     cost: Cost
     ticket: int
     timeout_s: float
     started: float
+    patience: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
 
 class Route:
@@ -66,12 +72,13 @@ class Route:
         self._places = places
         self._parked: deque[asyncio.Future[None]] = deque()
         self._flying: dict[Pass, None] = {}
+        self._slow: dict[Pass, None] = {}
         self._observer = observer
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._expected_output: float | None = None
-        self._latency_s: float | None = None
+        self._output_tokens = Quantile(0.95)
+        self._latency_s = Quantile(0.99)
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -104,9 +111,8 @@ class Route:
 
     def expected_use(self, input_tokens: int, max_tokens: int) -> Cost:
         """What a call will probably use: its prompt, and an output that 19 of 20 answers stay below."""
-        if self._expected_output is None:
-            return Cost(input_tokens, max_tokens)
-        return Cost(input_tokens, round(min(max_tokens, self._expected_output)))
+        usual = self._output_tokens.value
+        return Cost(input_tokens, max_tokens if usual is None else min(max_tokens, round(usual)))
 
     def demand(self) -> float:
         """What this worker could use of the whole quota soon, as a share."""
@@ -148,8 +154,8 @@ class Route:
         now, before = self._clock(), self.breaker.state
         latency_s = now - granted.started
         actual = Cost(reply.usage.input_tokens - reply.usage.cached_tokens, reply.usage.output_tokens)
-        self._learn_output(actual.output_tokens)
-        self._latency_s = latency_s if self._latency_s is None else 0.9 * self._latency_s + 0.1 * latency_s
+        self._output_tokens.add(max(1, actual.output_tokens))
+        self._latency_s.add(latency_s)
         if self._places is not None:
             self._places.answered(latency_s, self.running)
         self.quota.settle(granted.cost, actual)
@@ -210,25 +216,40 @@ class Route:
             await asyncio.gather(self._watch, return_exceptions=True)
 
     def _timeout_s(self) -> float:
-        if self.breaker.state is not BreakerState.HALF_OPEN or self._latency_s is None:
+        if self.breaker.state is not BreakerState.HALF_OPEN or self._latency_s.value is None:
             return self.account.timeout_s
-        return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, PROBE_PATIENCE * self._latency_s))
+        return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, self._slow_after_s()))
+
+    def _slow_after_s(self) -> float:
+        policy = self.breaker.policy
+        return max(policy.slow_min_s, policy.slow_factor * (self._latency_s.value or 0.0))
 
     def _mark_slow(self) -> None:
         """Tells the breaker of calls that have been away for too long; the oldest come first."""
-        policy = self.breaker.policy
         now = self._clock()
-        since = now - max(policy.slow_min_s, policy.slow_factor * (self._latency_s or 0.0))
+        since = now - self._slow_after_s()
         while self._flying and (oldest := next(iter(self._flying))).started < since:
             del self._flying[oldest]
+            self._slow[oldest] = None
             before = self.breaker.state
             self.breaker.slowed(now, oldest.ticket)
             if self.breaker.state is not before:
                 self._turned(before)
 
+    def _give_up_slow(self) -> None:
+        """While the breaker is open, who has been away for too long is better asked elsewhere."""
+        self._mark_slow()
+        if self.breaker.state is BreakerState.CLOSED:
+            return
+        while self._slow:
+            self._slow.popitem()[0].patience.reschedule(0)
+        if self._flying:
+            asyncio.get_running_loop().call_later(GIVE_UP_S, self._give_up_slow)
+
     def _left(self, granted: Pass, before: BreakerState, alert: Failure | None = None) -> None:
         self.running -= 1
         self._flying.pop(granted, None)
+        self._slow.pop(granted, None)
         if self.breaker.state is not before:
             self._turned(before, alert)
         self._admit()
@@ -241,6 +262,7 @@ class Route:
                 waiting.admitted.set_result(False)
             if self._parked:
                 self.breaker.awaited()
+            self._give_up_slow()
             if alert is None and (self._watch is None or self._watch.done()):
                 self._watch = asyncio.get_running_loop().create_task(self._watch_for_return())
 
@@ -250,7 +272,7 @@ class Route:
         while self.breaker.state is not BreakerState.CLOSED:
             await asyncio.sleep(policy.ping_s)
             try:
-                await self.account.provider.ping(MIN_PROBE_TIMEOUT_S)
+                await self.account.provider.ping(PING_TIMEOUT_S)
             except ProviderError:
                 was_away = True
                 continue
@@ -309,14 +331,6 @@ class Route:
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1
-
-    def _learn_output(self, tokens: int) -> None:
-        """Follows the 95th percentile of output tokens: up 19 steps for each answer above, down one for each below."""
-        if self._expected_output is None:
-            self._expected_output = tokens * 1.5
-            return
-        step = max(1.0, self._expected_output * 0.01)
-        self._expected_output += 0.95 * step if tokens > self._expected_output else -0.05 * step
 
     def _report(self, before: BreakerState, alert: Failure | None = None) -> None:
         after = self.breaker.state

@@ -1,0 +1,1 @@
+"""The scenarios of benchmarks/gateway.py, one a file."""

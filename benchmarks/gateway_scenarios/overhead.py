@@ -1,0 +1,161 @@
+"""What the gateway costs over the bare SDK call: CPU, latency and memory, at 1,000 in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import openai
+import uvloop
+from benchmarks.gateway_scenarios.stage import (
+    CONTEXT,
+    FIRST,
+    SCHEMA,
+    TEMPLATE,
+    TICKET,
+    Simulator,
+    gateway,
+    quantile,
+    question,
+    rss_mb,
+    simulator,
+)
+from pipeline.llm.providers.provider import Request
+from pipeline.redact.redacted import Redacted
+
+IN_FLIGHT = 1000
+LATENCY_S = 5.0
+"""Constant, so that what differs is the client's; long enough that the client is not at its limit."""
+
+Ask = Callable[[int], Awaitable[object]]
+
+
+def run(calls: int = 4000, rounds: int = 2) -> dict[str, Any]:
+    """Each way in a process of its own, in turn, the best of `rounds`."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
+    with simulator({"openai": {"latency": {"p50_s": LATENCY_S, "p99_s": LATENCY_S}}}) as provider:
+        for _ in range(rounds):
+            for name in WAYS:
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    found[name].append(pool.apply(measured, (name, provider, calls)))
+    best = {name: min(rounds_, key=lambda r: r["cpu_ms_a_call"]) for name, rounds_ in found.items()}
+    bare = best["adapter"]
+    return {
+        "in_flight": IN_FLIGHT,
+        "calls": calls,
+        "ways": best,
+        "gateway_over_adapter": {
+            name: round(best["gateway"][name] - bare[name], 3)
+            for name in ("cpu_ms_a_call", "latency_p50_ms", "memory_mb")
+        },
+        "gateway_over_sdk_create": {
+            name: round(best["gateway"][name] - best["sdk_create"][name], 3)
+            for name in ("cpu_ms_a_call", "latency_p50_ms", "memory_mb")
+        },
+    }
+
+
+def measured(name: str, provider: Simulator, calls: int) -> dict[str, float]:
+    return uvloop.run(WAYS[name](provider, calls))
+
+
+async def _adapter(provider: Simulator, calls: int) -> dict[str, float]:
+    """The SDK as the gateway calls it, behind a semaphore."""
+    client = provider.provider("openai")
+    slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def ask(number: int) -> object:
+        async with slots:
+            return await client.ask(_request(number), 60)
+
+    result = await _measure(ask, calls)
+    await client.close()
+    return result
+
+
+async def _sdk_create(provider: Simulator, calls: int) -> dict[str, float]:
+    """The SDK as its documentation calls it, with its own retries, behind a semaphore."""
+    client = openai.AsyncOpenAI(
+        api_key="sk-bench", base_url=provider.openai_url, max_retries=2, http_client=openai.DefaultAioHttpClient()
+    )
+    slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def ask(number: int) -> object:
+        request = _request(number)
+        async with slots:
+            found = await client.chat.completions.create(
+                model=request.model,
+                messages=[
+                    {"role": "system", "content": request.system},
+                    {"role": "user", "content": request.user},
+                ],
+                response_format={
+                    "type": "json_schema",
+                    "json_schema": {"name": "ticket", "strict": True, "schema": dict(SCHEMA)},
+                },
+                max_completion_tokens=request.max_tokens,
+                store=False,
+            )
+            return json.loads(found.choices[0].message.content or "")
+
+    result = await _measure(ask, calls)
+    await client.close()
+    return result
+
+
+async def _gateway(provider: Simulator, calls: int) -> dict[str, float]:
+    subject = gateway(
+        {"openai": provider.account("openai", {"requests_per_minute": 10**7, "tokens_per_minute": 10**9})}
+    )
+
+    async def ask(number: int) -> object:
+        return await subject.complete(question(f"{TICKET} {number}"))
+
+    result = await _measure(ask, calls)
+    await subject.close()
+    return result
+
+
+WAYS = {"sdk_create": _sdk_create, "adapter": _adapter, "gateway": _gateway}
+
+
+def _request(number: int) -> Request:
+    prompt = TEMPLATE.render(
+        CONTEXT, {"subject": Redacted.authored("charge"), "body": Redacted.authored(f"{TICKET} {number}")}
+    )
+    return Request(FIRST.model, prompt.system, prompt.user.text, "ticket", SCHEMA, FIRST.max_tokens, user_hash="0" * 32)
+
+
+async def _measure(ask: Ask, calls: int) -> dict[str, float]:
+    await asyncio.gather(*(ask(-number) for number in range(100)))
+    gc.collect()
+    before = rss_mb()
+    numbers, latencies = iter(range(calls)), list[float]()
+
+    async def worker() -> None:
+        for number in numbers:
+            began = time.perf_counter()
+            await ask(number)
+            latencies.append(time.perf_counter() - began)
+
+    began, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(_later(worker, index) for index in range(IN_FLIGHT)))
+    cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
+    return {
+        "cpu_ms_a_call": round(cpu / calls * 1000, 4),
+        "latency_p50_ms": round((quantile(latencies, 0.5) - LATENCY_S) * 1000, 2),
+        "latency_p99_ms": round((quantile(latencies, 0.99) - LATENCY_S) * 1000, 2),
+        "memory_mb": round(rss_mb() - before, 1),
+        "seconds": round(seconds, 2),
+    }
+
+
+async def _later(worker: Callable[[], Awaitable[None]], index: int) -> None:
+    """Spread over one latency: a thousand at the same moment would measure the start only."""
+    await asyncio.sleep(LATENCY_S * index / IN_FLIGHT)
+    await worker()

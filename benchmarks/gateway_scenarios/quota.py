@@ -1,0 +1,134 @@
+"""Sixteen workers on one quota under twice the load it allows, while it is halved and restored, and Redis is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+from typing import Any
+
+import uvloop
+from benchmarks.gateway_scenarios.stage import (
+    FIRST,
+    SECOND,
+    TICKET,
+    Simulator,
+    gateway,
+    question,
+    redis_server,
+    simulator,
+)
+from pipeline.llm import Gateway, Tier
+from pipeline.llm.redis_fleet import RedisFleet
+
+WORKERS = 16
+TENANTS = 40
+TOKENS_A_MINUTE = 3_000_000
+BURST_S = 5
+"""How much the simulated vendor lets anybody use at once: less than real ones, so that nothing can hide in it."""
+LATENCY = {"p50_s": 0.4, "p99_s": 2.0}
+PARTS = (1.0, 0.5, 1.0)
+
+
+def run(part_s: float = 30.0) -> dict[str, Any]:
+    """The same campaign with Redis on both wires, and losing Redis half-way through the second part."""
+    found: dict[str, Any] = {
+        "workers": WORKERS,
+        "tokens_a_minute": [int(TOKENS_A_MINUTE * part) for part in PARTS],
+        "seconds_each": part_s,
+    }
+    for name, tier, lose in (("redis", FIRST, False), ("redis_anthropic", SECOND, False), ("redis_lost", FIRST, True)):
+        with (
+            simulator(
+                {tier.provider: {"latency": {"p50_s": 0.4, "p99_s": 2.0}, "quota": _quota(tier, 1.0)}}
+            ) as provider,
+            redis_server() as (url, redis_pid),
+        ):
+            found[name] = uvloop.run(_campaign(provider, url, redis_pid if lose else None, tier, part_s))
+    return found
+
+
+def _quota(tier: Tier, part: float) -> dict[str, int]:
+    tokens = int(TOKENS_A_MINUTE * part)
+    if tier.provider == "openai":
+        return {"requests_per_minute": 100_000, "tokens_per_minute": tokens, "burst_s": BURST_S}
+    return {
+        "requests_per_minute": 100_000,
+        "input_tokens_per_minute": tokens,
+        "output_tokens_per_minute": tokens,
+        "burst_s": BURST_S,
+    }
+
+
+class _Load:
+    """Workers that always have more to do than they may: a backlog of up to 300 each."""
+
+    def __init__(self, workers: list[Gateway], tier: Tier) -> None:
+        self.workers = workers
+        self.tier = tier
+        self.draw = random.Random(5)
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.answered = 0
+
+    async def go_on(self, seconds: float) -> None:
+        """About twice what the quota allows: Zipf among tenants, and uneven among workers."""
+        loop = asyncio.get_running_loop()
+        a_second = 2 * TOKENS_A_MINUTE / 60 / (1100 if self.tier is FIRST else 700)
+        ends, due = loop.time() + seconds, loop.time()
+        while (now := loop.time()) < ends:
+            while due < now:
+                due += 1 / a_second
+                if len(self.tasks) < 300 * WORKERS:
+                    task = asyncio.create_task(self._one())
+                    self.tasks.add(task)
+                    task.add_done_callback(self.tasks.discard)
+            await asyncio.sleep(0.02)
+
+    async def _one(self) -> None:
+        worker = self.workers[min(int(self.draw.paretovariate(0.6)), WORKERS) - 1]
+        tenant = f"tenant-{min(int(self.draw.paretovariate(1.0)), TENANTS)}"
+        text = TICKET * self.draw.randint(1, 20) + str(self.draw.random())
+        await worker.complete(question(text, (self.tier,), tenant=tenant))
+        self.answered += 1
+
+
+async def _campaign(provider: Simulator, redis_url: str, lost: int | None, tier: Tier, part_s: float) -> dict[str, Any]:
+    quota = {name: value for name, value in _quota(tier, 1.0).items() if name != "burst_s"}
+    workers = [
+        gateway({tier.provider: provider.account(tier.provider, quota)}, fleet=RedisFleet(redis_url))
+        for _ in range(WORKERS)
+    ]
+    load, allowed = _Load(workers, tier), 0.0
+    loop = asyncio.get_running_loop()
+    for number, part in enumerate(PARTS):
+        await asyncio.to_thread(provider.control, {tier.provider: {"quota": _quota(tier, part)}})
+        began = loop.time()
+        if lost is not None and number == 1:
+            await load.go_on(part_s / 2)
+            os.kill(lost, signal.SIGKILL)
+            await load.go_on(part_s / 2)
+        else:
+            await load.go_on(part_s)
+        allowed += TOKENS_A_MINUTE * part / 60 * (loop.time() - began)
+    (seen,) = (await asyncio.to_thread(provider.control))[tier.provider]["quotas"]
+    outcomes = (await asyncio.to_thread(provider.control))[tier.provider]["outcomes"]
+    sharing = {str(worker.status().sharing) for worker in workers}
+    for task in list(load.tasks):
+        task.cancel()
+    await asyncio.gather(*load.tasks, return_exceptions=True)
+    for worker in workers:
+        await worker.close()
+    charged = seen["charged"]["tokens" if tier is FIRST else "input_tokens"]
+    refused = sum(count for name, count in outcomes.items() if name.startswith("quota_"))
+    requests = sum(outcomes.values())
+    return {
+        "wire": tier.provider,
+        "sharing_at_the_end": sorted(sharing),
+        "requests": requests,
+        "answered": load.answered,
+        "tokens_charged": charged,
+        "tokens_allowed": round(allowed),
+        "used_share": round(charged / allowed, 4),
+        "share_of_429": round(refused / requests, 5),
+    }
