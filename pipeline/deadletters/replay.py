@@ -1,8 +1,8 @@
 """Sends dead letters again, each once.
 
-The record and the note that it was sent stand in one Kafka transaction, under one transactional id per dead-letter
-topic. So a replayer that was killed left either both or neither, a second one that starts fences the first, and whoever
-asks to send the same dead letter again finds the note and leaves it: two replays give one output.
+The record and the note that it was sent stand in one Kafka transaction, under one transactional id for all replays of
+a cluster. So a replayer that was killed left either both or neither, a second one that starts fences the first, and
+whoever asks to send the same dead letter again finds the note and leaves it: two replays give one output.
 """
 
 from __future__ import annotations
