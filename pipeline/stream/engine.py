@@ -188,6 +188,7 @@ class Engine:
                 self._processor,
                 observer,
                 intake.settle,
+                intake.weigh,
             )
         except KafkaException as refusal:
             raise UsageError(f"Kafka's client does not take its settings: {refusal.args[0].str()}") from None

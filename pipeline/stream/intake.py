@@ -146,6 +146,19 @@ class Intake:
         self._trust()
         self.balance(now)
 
+    def weigh(self, assignment: Assignment, size: int) -> None:
+        """Pauses a partition whose commit metadata (`size` characters) gets too long for the broker, or whose
+        finished records are too far ahead of the first unfinished one to be remembered."""
+        limits = (
+            ("metadata", size, self._policy.metadata_soft_limit),
+            ("window", assignment.progress.span, self._policy.window),
+        )
+        for reason, value, limit in limits:
+            if value > limit:
+                self._pause(assignment, reason)
+            elif value < _OPEN_AGAIN * limit:
+                self._resume(assignment, reason)
+
     def doubt(self, now: float) -> None:
         """This process did not run for a while, and may be no member any more: starts nothing until that is known."""
         self._doubted_since = now
@@ -168,23 +181,31 @@ class Intake:
             self._overflowing = True
             count = max(1, len(self.assignments))
             for one in self.assignments.values():
-                if (one.held > backlog // count or one.held_bytes > size // count) and "backlog" not in one.reasons:
-                    one.reasons.add("backlog")
-                    self._observer.paused(one.name, "backlog")
+                if one.held > backlog // count or one.held_bytes > size // count:
+                    self._pause(one, "backlog")
         elif self._held < _OPEN_AGAIN * backlog and self._held_bytes < _OPEN_AGAIN * size:
             self._full_since = None
             if self._overflowing:
                 self._overflowing = False
                 for one in self.assignments.values():
-                    if "backlog" in one.reasons:
-                        one.reasons.discard("backlog")
-                        self._observer.resumed(one.name)
+                    self._resume(one, "backlog")
 
     def abandon(self) -> None:
         """Drops everything at once; nothing more is committed."""
         for one in list(self.assignments.values()):
             self._drop(one)
         self._changed.set()
+
+    def _pause(self, assignment: Assignment, reason: str) -> None:
+        if reason not in assignment.reasons:
+            assignment.reasons.add(reason)
+            self._observer.paused(assignment.name, reason)
+
+    def _resume(self, assignment: Assignment, reason: str) -> None:
+        if reason in assignment.reasons:
+            assignment.reasons.discard(reason)
+            if not assignment.reasons:
+                self._observer.resumed(assignment.name)
 
     def _trust(self) -> None:
         """A commit went through, or the partitions are known to be lost: either way it is known what is ours."""

@@ -56,18 +56,20 @@ class Releaser:
         processor: Processor,
         observer: Observer,
         settled: Callable[[Assignment, Sequence[Finished]], None],
+        weigh: Callable[[Assignment, int], None],
     ) -> None:
-        """`settled` is told which finished records of an assignment are committed.
+        """`settled` is told which finished records of an assignment are committed, `weigh` how long its commit
+        metadata is.
 
         Raises KafkaException when the library does not take a setting.
         """
         self._settings = settings
-        self._policy = policy
+        self._start_timeout = policy.start_timeout.total_seconds()
         self._group = group
         self._processor = processor
         self._observer = observer
         self._settled = settled
-        self._outbox = Outbox(assignments, self._weigh)
+        self._outbox = Outbox(assignments, weigh)
         self._patience = policy.transaction_timeout.total_seconds()
         self._cadence = Cadence(CadencePolicy(longest=policy.commit_interval.total_seconds()))
         self._producer = TransactionalProducer(settings)
@@ -82,7 +84,7 @@ class Releaser:
 
     async def open(self) -> None:
         """First contact of the producer: what a predecessor left open is ended. Raises KafkaException, TimeoutError."""
-        await self._producer.init(self._policy.start_timeout.total_seconds())
+        await self._producer.init(self._start_timeout)
 
     async def run(self) -> None:
         """Releases until it is cancelled."""
@@ -173,20 +175,6 @@ class Releaser:
                 refusal.reason,
             )
         self._outbox.replace(refusal, outputs)
-
-    def _weigh(self, assignment: Assignment, size: int) -> None:
-        """Pauses a partition whose state gets too long to be committed, or too wide to be remembered."""
-        limits = (
-            ("metadata", size, self._policy.metadata_soft_limit),
-            ("window", assignment.progress.span, self._policy.window),
-        )
-        for reason, value, limit in limits:
-            if value > limit and reason not in assignment.reasons:
-                assignment.reasons.add(reason)
-                self._observer.paused(assignment.name, reason)
-            elif value < 0.7 * limit and reason in assignment.reasons:
-                assignment.reasons.discard(reason)
-                self._observer.resumed(assignment.name)
 
     async def _rebuild(self, reason: str, *, careful: bool) -> None:
         """Another producer in place of this one: its start ends and fences what the old one left."""

@@ -107,6 +107,26 @@ async def test_a_stuck_partition_is_paused_when_the_backlog_is_full_and_the_othe
     assert (stuck.reasons, house.room()) == (set(), 100)
 
 
+async def test_a_partition_is_paused_before_its_state_gets_too_long_to_commit_and_goes_on_later() -> None:
+    house = House(Gate(), POLICY, 1)
+    (part,) = house.parts
+    seen = []
+    for size in (2999, 3001, 2500, 2099):
+        house.intake.weigh(part, size)
+        seen.append(set(part.reasons))
+    assert seen == [set(), {"metadata"}, {"metadata"}, set()]
+
+
+async def test_a_partition_is_paused_when_its_first_unfinished_record_is_too_far_behind() -> None:
+    house = House(Gate({0}), EnginePolicy(window=50), 1)
+    (part,) = house.parts
+    house.bring(part, 51)
+    house.intake.weigh(part, 0)
+    assert part.reasons == {"window"}
+    house.intake.weigh(part, 5000)
+    assert part.reasons == {"window", "metadata"}
+
+
 async def test_a_moment_of_fullness_pauses_nothing() -> None:
     house = House(Gate({0}), POLICY, 2)
     house.bring(house.parts[0], 100)

@@ -89,7 +89,7 @@ class ProgressAgainstASet(RuleBasedStateMachine):
 
 
 TestProgressAgainstASet = ProgressAgainstASet.TestCase
-TestProgressAgainstASet.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestProgressAgainstASet.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 def test_a_record_seen_before_in_this_assignment_is_not_processed_again() -> None:
