@@ -4,6 +4,7 @@ from pipeline.llm.breaker import BreakerPolicy, BreakerState
 from pipeline.llm.budget import Budget, Hard, Ledger, Level, LocalLedger, Period, SpendRatePolicy, Spent
 from pipeline.llm.cache import CachePolicy
 from pipeline.llm.gateway import Gateway
+from pipeline.llm.hedging import HedgePolicy
 from pipeline.llm.length import LengthPolicy, TooLong
 from pipeline.llm.observer import BreakerChange, BudgetChange, CallDetails, Observer, SpendAlarm, Throttle, Unobserved
 from pipeline.llm.policy import GatewayPolicy
@@ -40,6 +41,7 @@ __all__ = [
     "GatewayPolicy",
     "GatewayStatus",
     "Hard",
+    "HedgePolicy",
     "InvalidAnswerError",
     "Lane",
     "Ledger",

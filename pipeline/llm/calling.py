@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from pipeline.errors import BudgetError
 from pipeline.llm.asking import NOTHING_USED, Asking
 from pipeline.llm.breaker import BreakerState
 from pipeline.llm.budget import NOTHING, Spent
+from pipeline.llm.hedging import Hedges
 from pipeline.llm.observer import CallDetails, Observer
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.prices import Prices
@@ -34,10 +35,11 @@ MAX_KNOWN_TENANTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply and how long it took."""
+    """A reply, how long it took, and who gave it."""
 
     reply: Reply
     latency_s: float
+    rung: Rung
 
 
 class Caller:
@@ -58,6 +60,7 @@ class Caller:
         self._observer = observer
         self._draw = draw
         self._salt = salt
+        self._hedges = Hedges(policy.hedge)
         self._user_hashes: dict[str, str] = {}
         self.prices = {name: Prices(account.wire) for name, account in accounts.items()}
 
@@ -86,7 +89,9 @@ class Caller:
             if granted is None:
                 return None
             try:
-                return await self._ask(asking, rung.tier, route, granted, request)
+                if self._hedges.may(asking.question.lane):
+                    return await self._ask_twice(asking, rung, route, granted, request)
+                return await self._ask(asking, rung, route, granted, request)
             except ProviderError as error:
                 remedy = REMEDIES[error.failure]
                 if remedy is Remedy.ELSEWHERE:
@@ -102,9 +107,9 @@ class Caller:
             retries += 1
             await asyncio.sleep(pause_s)
 
-    def write_down(self, asking: Asking[T], tier: Tier, answered: Answered, outcome: Outcome) -> None:
+    def write_down(self, asking: Asking[T], answered: Answered, outcome: Outcome) -> None:
         """What a reply was worth, once that is known."""
-        usage = answered.reply.usage
+        tier, usage = answered.rung.tier, answered.reply.usage
         priced = self._accounts[tier.provider].priced
         cost_usd = self.prices[tier.provider].cost(tier.model, usage) if priced else Decimal(0)
         self._record(
@@ -160,7 +165,48 @@ class Caller:
         except TimeoutError:
             raise asking.outage() from None
 
-    async def _ask(self, asking: Asking[T], tier: Tier, route: Route, granted: Pass, request: Request) -> Answered:
+    async def _ask_twice(
+        self, asking: Asking[T], rung: Rung, route: Route, granted: Pass, request: Request
+    ) -> Answered:
+        """The same, and when it takes longer than usual another model beside it: the first reply counts."""
+        calls = {asyncio.create_task(self._ask(asking, rung, route, granted, request))}
+        (first,) = calls
+        try:
+            done, _ = await asyncio.wait(calls, timeout=self._hedges.after_s(route))
+            if not done and (second := self._second(asking, rung, request)) is not None:
+                calls.add(second)
+            while True:
+                done, pending = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                for call in done:
+                    if call.exception() is None or not pending:
+                        return call.result() if call.exception() is None else first.result()
+                calls = pending
+        finally:
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
+
+    def _second(self, asking: Asking[T], rung: Rung, request: Request) -> asyncio.Task[Answered] | None:
+        """A call to the next model that takes one at once."""
+        for other in asking.ladder.candidates():
+            route = self._routes.of(other.tier)
+            if other.tier.provider == rung.tier.provider or not self._hedges.left():
+                continue
+            cost = route.expected(asking.question.prompt.estimated_tokens, other.tier.max_tokens)
+            granted = route.enter_now(cost)
+            if granted is not None:
+                self._hedges.withdraw()
+                hedged = replace(
+                    request,
+                    model=other.tier.model,
+                    max_tokens=other.tier.max_tokens,
+                    temperature=other.tier.temperature,
+                )
+                return asyncio.create_task(self._ask(asking, other, route, granted, hedged))
+        return None
+
+    async def _ask(self, asking: Asking[T], rung: Rung, route: Route, granted: Pass, request: Request) -> Answered:
+        tier = rung.tier
         try:
             try:
                 async with granted.patience:
@@ -173,7 +219,7 @@ class Caller:
         except BaseException:
             self._failed(asking, tier, Outcome.CANCELLED, None, route.leave_cancelled(granted))
             raise
-        return Answered(reply, route.leave(granted, reply))
+        return Answered(reply, route.leave(granted, reply), rung)
 
     def _failed(
         self,

@@ -44,8 +44,8 @@ class Climber:
             found = await self._ask_tier(asking, rung)
             if found is None:
                 continue
+            answer, rung = found
             tier = rung.tier
-            answer = found[0]
             simulated = self._accounts[tier.provider].simulated
             if not _unsure(asking.question, answer, tier) or not asking.ladder.stronger(rung):
                 return asking.completion(answer, tier, simulated=simulated)
@@ -102,8 +102,8 @@ class Climber:
             raise asking.outage()
         await asyncio.sleep(pause_s)
 
-    async def _ask_tier(self, asking: Asking[T], rung: Rung) -> tuple[T] | None:
-        """Asks one tier until it answers validly. None when the record has to go on to another."""
+    async def _ask_tier(self, asking: Asking[T], rung: Rung) -> tuple[T, Rung] | None:
+        """Asks one tier until it answers validly; the answer, and who gave it. None when the record has to go on."""
         tier, question = rung.tier, asking.question
         told, corrections, room = "", 0, tier.max_tokens
         while True:
@@ -112,11 +112,11 @@ class Climber:
                 return None
             stop = answered.reply.stop
             if stop is Stop.REFUSAL:
-                self._caller.write_down(asking, tier, answered, Outcome.REFUSED)
+                self._caller.write_down(asking, answered, Outcome.REFUSED)
                 asking.ladder.rule_out_provider(rung)
                 return None
             if stop is Stop.LENGTH:
-                self._caller.write_down(asking, tier, answered, Outcome.TRUNCATED)
+                self._caller.write_down(asking, answered, Outcome.TRUNCATED)
                 if room > tier.max_tokens:
                     asking.ladder.rule_out(rung)
                     return None
@@ -126,7 +126,7 @@ class Climber:
                 data = decode(answered.reply.text)
                 answer = question.read(data)
             except InvalidAnswerError as error:
-                self._caller.write_down(asking, tier, answered, Outcome.INVALID)
+                self._caller.write_down(asking, answered, Outcome.INVALID)
                 if corrections >= self._policy.corrections:
                     asking.ladder.rule_out(rung)
                     return None
@@ -134,9 +134,9 @@ class Climber:
                 told = correction(error.problems)
                 continue
             asking.data = data
-            unsure = _unsure(question, answer, tier)
-            self._caller.write_down(asking, tier, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
-            return (answer,)
+            unsure = _unsure(question, answer, answered.rung.tier)
+            self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
+            return answer, answered.rung
 
 
 def _unsure(question: Question[T], answer: T, tier: Tier) -> bool:

@@ -16,6 +16,9 @@ PERIOD_S = 0.5
 FIRST_SHARE = 0.05
 """What a worker starts with until it knows better; enough to find out, too little to do harm."""
 
+LEAST_DEMAND = 0.01
+"""What an idle worker asks for: its next call must not wait until it has been given something."""
+
 
 class Fleet(Protocol):
     """Where workers agree on shares."""
@@ -66,7 +69,9 @@ class ShareKeeper:
         if not pools:
             return
         try:
-            shares = await self._fleet.shares({name: min(1.0, route.demand()) for name, route in pools.items()})
+            shares = await self._fleet.shares(
+                {name: min(1.0, max(LEAST_DEMAND, route.demand())) for name, route in pools.items()}
+            )
         except FleetAwayError:
             self._turn(Sharing.AWAY)
             return

@@ -9,6 +9,7 @@ from pipeline.llm.breaker import BreakerPolicy
 from pipeline.llm.budget import Budget, SpendRatePolicy
 from pipeline.llm.cache import CachePolicy
 from pipeline.llm.concurrency import ConcurrencyPolicy
+from pipeline.llm.hedging import HedgePolicy
 from pipeline.llm.retry import RetryPolicy
 
 
@@ -25,6 +26,8 @@ class GatewayPolicy:
     """How often one tier is told what was wrong with its answer."""
     truncation_room: float = 2.0
     """How many times `max_tokens` a truncated answer gets, once."""
+    hedge: HedgePolicy | None = None
+    """A second call beside a slow first one, in the interactive lane."""
     cache: CachePolicy | None = field(default_factory=CachePolicy)
     """None: every question is asked."""
     budgets: tuple[Budget, ...] = ()

@@ -84,7 +84,7 @@ class Bucket:
         return max(0.0, self._spent / USED_OVER_S / (self.limit / MINUTE_S))
 
     def set_share(self, share: float) -> None:
-        self.share = share
+        self.share = max(LEAST_SHARE, share)
         self._set_rate()
 
     def observe(self, window: Window, seconds: float) -> None:
@@ -114,6 +114,8 @@ class Bucket:
 
 
 USED_OVER_S = 10.0
+LEAST_SHARE = 0.001
+"""A worker that has nothing waits for ever."""
 
 
 class Quota:

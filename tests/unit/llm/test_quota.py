@@ -97,6 +97,31 @@ def test_who_waits_as_long_as_told_is_let_in(tokens: int, spent_s: float) -> Non
         assert quota.reserve(wait_s + 1e-6, Cost(tokens, 0)) == 0
 
 
+def test_a_worker_that_idled_while_others_took_everything_gets_going(run: Run) -> None:
+    async def main() -> None:
+        campaign = Campaign(4, fleet=True)
+        await campaign.go_on(5)
+        idle = Gateway(
+            {"openai": Account(campaign.provider, tokens_per_minute=TOKENS_A_MINUTE, charges_max_tokens=True)},
+            clock=campaign.loop.time,
+            fleet=campaign.fleet.worker(),
+        )
+        await idle.complete(question(TIER, text="first", tokens=100))
+        await campaign.go_on(10)
+        began = campaign.loop.time()
+        await idle.complete(question(TIER, text="second", tokens=100))
+        assert campaign.loop.time() - began < 5
+        await idle.close()
+        await campaign.close()
+
+    run(main())
+
+
+def test_no_share_at_all_is_a_long_wait_and_no_crash() -> None:
+    quota = Quota(QuotaPolicy(tokens=6000), 0, share=0.0)
+    assert quota.reserve(0, Cost(900, 100)) < 600
+
+
 # ---- against the simulator's meter, in virtual time
 
 TOKENS_A_MINUTE = 2_000_000
