@@ -71,7 +71,7 @@ class Replayer:
     ) -> Report:
         """Sends `letters` in their order, in transactions of up to 100; `sent` is told how many after each.
 
-        Raises UnavailableError when Kafka does not take them or another replay of the topic took over; what was
+        Raises UnavailableError when Kafka does not take them or another replay took over; what was
         committed before is done and stays done.
         """
         report = Report(order.replay_id)
@@ -188,7 +188,7 @@ def _abort(producer: Producer) -> None:
 
 def _stopped(error: KafkaError, complaints: Complaints, producer: Producer, sent: int) -> PipelineError:
     if error.code() in _FENCED:
-        return UnavailableError(f"another replay of this topic took over after {sent} records; run it again to go on")
+        return UnavailableError(f"another replay took over after {sent} records; run it again to go on")
     complaints.heard_by(producer)
     return complaints.failure(error, f"replaying, after {sent} records; run it again to go on")
 
