@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from pipeline.redact import views
 from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
+from pipeline.redact.decoding import decoded
 from pipeline.redact.names.kinds import is_everyday
 from pipeline.redact.pii import PiiType
 from pipeline.redact.shadow import ERASED, fold
@@ -47,8 +47,9 @@ class Needles:
         shadow = fold(text)
         if (kind := self._in_shadow(shadow, allowed)) is not None:
             return kind
-        view = views.decoded(shadow)
-        return None if view is None else self._in_shadow(view.text, allowed)
+        return next(
+            (kind for view in decoded(shadow) if (kind := self._in_shadow(view.text, allowed)) is not None), None
+        )
 
     def _in_shadow(self, shadow: str, allowed: frozenset[PiiType]) -> PiiType | None:
         squashed = squash_shadow(shadow)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.errors import RecordError, RedactionError
-from pipeline.redact import placeholders, views
+from pipeline.redact import placeholders
+from pipeline.redact.decoding import decoded
+from pipeline.redact.joining import joined
 from pipeline.redact.names import finder
 from pipeline.redact.numbering import Numbering
 from pipeline.redact.originals import Originals
@@ -19,6 +21,7 @@ from pipeline.redact.redacted import vouch
 from pipeline.redact.redaction import Redaction
 from pipeline.redact.scanner import Found, Scanner
 from pipeline.redact.shadow import fold
+from pipeline.redact.views import View
 
 _LONGEST: Final = 8_000_000
 """Characters of one record; more is refused. At 1 MB/s it bounds how long a record can hold a worker."""
@@ -117,24 +120,29 @@ class Redactor:
         found = scan.found
         if names:
             found += finder.find(scan.context, found)
-        view = views.decoded(shadow) if scan.encoded else None
-        if view is not None:
+        for window in joined(shadow):
+            found += self._through(window)
+        decodings = decoded(shadow) if scan.encoded else []
+        for view in decodings:
             inner = self._scanner.scan(view.text)
             inside = inner.found + (finder.find(inner.context, inner.found) if names else [])
+            for window in joined(view.text):
+                inside += self._through(window)
             found += _brought_back(inside, view)
-        for window in views.joined(shadow):
-            seam = window.seam
-            across = [item for item in self._scanner.scan(window.text).found if item.start < seam < item.end]
-            found += _brought_back(across, window)
-        return _Seen(shadow, found, view, scan.placeholders)
+        return _Seen(shadow, found, decodings, scan.placeholders)
+
+    def _through(self, window: View) -> list[Found]:
+        """What only a joined view shows, brought back."""
+        found = [item for item in self._scanner.scan(window.text).found if window.is_new(item.start, item.end)]
+        return _brought_back(found, window)
 
 
 class _Seen(NamedTuple):
-    """A shadow, the finds in it, and its decoded view when it has one."""
+    """A shadow, the finds in it, and its decoded views."""
 
     shadow: str
     found: list[Found]
-    view: views.View | None
+    views: Sequence[View]
     placeholders: bool
 
 
@@ -142,12 +150,12 @@ def _propagated(seen: Sequence[_Seen], propagation: Propagation) -> list[list[Fo
     """Where values of the record stand, in the shadows or their decoded views."""
     found = propagation.find([one.shadow for one in seen])
     for one, places in zip(seen, found, strict=True):
-        if one.view is not None:
-            places += _brought_back(propagation.find([one.view.text])[0], one.view)
+        for view in one.views:
+            places += _brought_back(propagation.find([view.text])[0], view)
     return found
 
 
-def _brought_back(found: Sequence[Found], view: views.View) -> list[Found]:
+def _brought_back(found: Sequence[Found], view: View) -> list[Found]:
     return [Found(*view.origin(item.start, item.end), item.type, item.strength) for item in found]
 
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import hyperscan
 
 from pipeline.errors import RedactionError
-from pipeline.redact import placeholders, views
+from pipeline.redact import decoding, placeholders
 from pipeline.redact.cues import Cue, expressions
 from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
@@ -99,7 +99,7 @@ class Scanner:
                 looks_placed = True
             elif not encoded and start >= seen:
                 seen = end
-                encoded = views.is_encoded_word(shadow, start - _MARGIN)
+                encoded = decoding.is_encoded_word(shadow, start - _MARGIN)
         for places in cues.values():
             places.sort()
         context = Context(shadow, cues, brands)
@@ -158,8 +158,8 @@ def _expressions(patterns: Sequence[Pattern]) -> list[tuple[int, str, int]]:
         ),
         *((_CUE_IDS + cue, expression, caseless) for cue in Cue for expression in expressions(cue)),
         *((_BRAND_ID, rf"\b(?:{brand})\b", start) for brand in lines("brands")),
-        (_ENCODED_ID, views.ENCODED, hyperscan.HS_FLAG_SINGLEMATCH),
-        (_LONG_WORD_ID, views.LONG_WORD, start),
+        *((_ENCODED_ID, hint, caseless | hyperscan.HS_FLAG_SINGLEMATCH) for hint in decoding.HINTS),
+        (_LONG_WORD_ID, decoding.LONG_WORD, start),
         (_PLACEHOLDER_ID, placeholders.HINT, caseless | hyperscan.HS_FLAG_SINGLEMATCH),
     ]
 

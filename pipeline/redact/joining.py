@@ -1,0 +1,112 @@
+"""Joined views: the surroundings of line breaks that may have cut a value, with the lines put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from pipeline.redact.lexicon import words
+from pipeline.redact.views import View
+
+_BREAK: Final = re.compile(
+    r"(?<=[A-Za-z0-9@._/:+)-])(?P<soft> {0,2}=?)\r?\n(?P<lead>[>|]{0,3}[ \t]{0,8})(?=[A-Za-z0-9@._/:()-])"
+)
+_ENDS_A_LINE: Final = frozenset(["", "\n", ",", "!", "?", ";"])
+_BEGINS_NOTHING: Final = frozenset(["", "\n", "\r"])
+"""What stands before or behind most line breaks, none of which can have cut a value."""
+_REACH: Final = 64
+"""How far around a broken line is looked: longer than any value of which a part must be on both lines."""
+_MOST: Final = 16
+"""Breaks that are put together at once: a value on more lines than this is not looked for."""
+_NUMERIC: Final = "0123456789()"
+_MARKED: Final = re.compile(r"[0-9@_]")
+_COMPLETE_ADDRESS: Final = re.compile(r"@[A-Za-z0-9.-]{1,80}\.([A-Za-z]{2,24})\Z")
+_TOP_LEVEL: Final = words("top_level_domains")
+
+
+class _Cut(NamedTuple):
+    """A break that may have cut a value; `blank`: it may also stand for the blank between two groups of a number."""
+
+    left: int
+    right: int
+    blank: bool
+
+
+def joined(shadow: str) -> Iterator[View]:
+    """Views of the surroundings of each such break; breaks close to one another are put together in one view."""
+    near: list[_Cut] = []
+    for cut in _cuts(shadow):
+        if near and (cut.left - near[-1].right > _REACH or len(near) == _MOST):
+            yield from _around(shadow, near)
+            near = []
+        near.append(cut)
+    if near:
+        yield from _around(shadow, near)
+
+
+def _around(shadow: str, cuts: Sequence[_Cut]) -> Iterator[View]:
+    begin, end = max(0, cuts[0].left - _REACH), min(cuts[-1].right + _REACH, len(shadow))
+    for sign in ("", " ") if any(cut.blank for cut in cuts) else ("",):
+        parts, starts, seams, at = list[str](), list[int](), list[int](), begin
+        for left, right, _ in cuts:
+            parts += (shadow[at:left], sign)
+            starts += [*range(at, left), *([left] * len(sign))]
+            seams.append(len(starts))
+            at = right
+        parts.append(shadow[at:end])
+        starts += range(at, end)
+        yield View("".join(parts), starts, [start + 1 for start in starts], tuple(seams))
+
+
+def _cuts(shadow: str) -> Iterator[_Cut]:
+    at = shadow.find("\n")
+    while at >= 0:
+        if shadow[at - 1 : at] not in _ENDS_A_LINE and shadow[at + 1 : at + 2] not in _BEGINS_NOTHING:
+            start = at - (shadow[at - 1] == "\r")
+            start -= shadow[start - 1] == "="
+            while shadow[start - 1] == " " and at - start < 4:
+                start -= 1
+            match = _BREAK.match(shadow, start)
+            if match is not None and (kind := _kind(shadow, match)) is not None:
+                yield _Cut(*match.span(), kind)
+        at = shadow.find("\n", at + 1)
+
+
+def _kind(shadow: str, match: re.Match[str]) -> bool | None:
+    """Whether the break may stand for a blank, too; None when it is a line's end and nothing else.
+
+    Soft and indented breaks, where the line before is not indented alike, are made by mail programs: they cut anything.
+    Plain ones cut numbers, and addresses or keys that go on.
+    """
+    left, right = match.span()
+    head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
+    tail = shadow[right : right + _REACH].split(None, 1)[0]
+    in_head, in_tail = _MARKED.search(head) is not None, _MARKED.search(tail) is not None
+    if not (in_head or in_tail):
+        return None
+    numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
+    if numbers or match["soft"] or (match["lead"] and not _same_lead(shadow, left, match["lead"])):
+        return numbers
+    if (address := _COMPLETE_ADDRESS.search(head)) is not None and address[1].lower() in _TOP_LEVEL:
+        return None
+    if in_head and in_tail:
+        return False
+    if head[-1] == ".":
+        return False if "@" in head and tail.islower() else None
+    if head[-1] in "@_/:-" or tail[0] in "@._/-":
+        return False
+    return False if _goes_on(head, tail) else None
+
+
+def _same_lead(shadow: str, left: int, lead: str) -> bool:
+    return shadow.startswith(lead, shadow.rfind("\n", 0, left) + 1)
+
+
+def _goes_on(head: str, tail: str) -> bool:
+    """An address or key begun in lower case or all capitals: a name on its own line is neither."""
+    if "@" in tail:
+        return head.islower()
+    if "@" in head:
+        return tail.islower()
+    return tail.isupper() or (head.isupper() and _MARKED.search(tail) is not None)
