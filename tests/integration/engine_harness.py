@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from pipeline.errors import UnavailableError
 from pipeline.stream.engine import Engine, EnginePolicy
 from pipeline.stream.kafka import Producer
 from pipeline.stream.observer import Partition, Silent
@@ -203,9 +205,25 @@ def numbered(count: int, keys: int) -> list[tuple[bytes | None, bytes | None]]:
     return [(b"key-%d" % (n % keys), b"%d" % n) for n in range(count)]
 
 
-def values(client: Mapping[str, str], topic: str) -> list[bytes]:
-    """The values in a topic, committed ones only."""
-    return [record.value or b"" for record in read(client, [topic])]
+def visible(client: Mapping[str, str], topic: str, count: int) -> list[Record]:
+    """The committed records in a topic, when there are `count` or more.
+
+    A commit is answered before its markers stand in every partition: until then a reader sees less.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            found = list(read(client, [topic]))
+        except UnavailableError:
+            found = []
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
+def values(client: Mapping[str, str], topic: str, count: int) -> list[bytes]:
+    """The values in a topic, committed ones only, when there are `count` or more."""
+    return [record.value or b"" for record in visible(client, topic, count)]
 
 
 def by_key(records: Iterable[Record]) -> dict[bytes | None, list[int]]:
@@ -218,6 +236,6 @@ def by_key(records: Iterable[Record]) -> dict[bytes | None, list[int]]:
 
 def exact(client: Mapping[str, str], topic: str, count: int) -> None:
     """Each of the numbered records is there once, those of each key in order."""
-    records = list(read(client, [topic]))
+    records = visible(client, topic, count)
     assert sorted(int(record.value or b"-1") for record in records) == list(range(count))
     assert all(numbers == sorted(numbers) for numbers in by_key(records).values())

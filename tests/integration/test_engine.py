@@ -13,7 +13,6 @@ import pytest
 from pipeline.errors import PipelineError, UsageError
 from pipeline.stream.engine import Engine, EngineState
 from pipeline.stream.kafka import Consumer, Producer, TopicPartition
-from pipeline.stream.reader import read
 from pipeline.stream.record import Output, Record
 from tests.integration.engine_harness import (
     QUICK,
@@ -24,6 +23,7 @@ from tests.integration.engine_harness import (
     publish_with_headers,
     stream,
     values,
+    visible,
     working,
 )
 
@@ -56,7 +56,7 @@ async def test_keys_values_and_headers_travel_as_they_are(
     publish_with_headers(client, source, sent)
     async with working(client, Copier(target), source, fresh_group) as worker:
         await worker.committed(4)
-    found = [(record.key, record.value, record.headers) for record in read(client, [target])]
+    found = [(record.key, record.value, record.headers) for record in visible(client, target, 4)]
     assert sorted(found, key=repr) == sorted(sent, key=repr)
 
 
@@ -74,8 +74,8 @@ async def test_a_record_whose_code_fails_becomes_a_dead_letter_and_the_rest_flow
     publish(client, source, numbered(20, 5))
     async with working(client, Copier(target, graveyard, step), source, fresh_group) as worker:
         await worker.committed(20)
-    assert sorted(values(client, graveyard)) == [b"7", b"8"]
-    assert sorted(map(int, values(client, target))) == [n for n in range(20) if n not in (7, 8)]
+    assert sorted(values(client, graveyard, 2)) == [b"7", b"8"]
+    assert sorted(map(int, values(client, target, 18))) == [n for n in range(20) if n not in (7, 8)]
 
 
 async def test_a_record_without_outputs_is_committed(client: Client, fresh_topic: FreshTopic, fresh_group: str) -> None:
@@ -104,8 +104,8 @@ async def test_an_output_that_is_too_large_is_replaced_and_the_rest_flows(
     async with working(client, Copier(target, graveyard, outputs=outputs), source, fresh_group) as worker:
         await worker.committed(100)
         assert worker.engine.status().outputs_committed == 100
-    assert sorted(values(client, graveyard)) == [b"11", b"55", b"56"]
-    assert sorted(map(int, values(client, target))) == [n for n in range(100) if n not in (11, 55, 56)]
+    assert sorted(values(client, graveyard, 3)) == [b"11", b"55", b"56"]
+    assert sorted(map(int, values(client, target, 97))) == [n for n in range(100) if n not in (11, 55, 56)]
 
 
 async def test_a_stop_lets_what_runs_end_and_a_restart_goes_on_from_there(
@@ -268,7 +268,7 @@ async def test_a_partition_with_an_open_foreign_transaction_waits_alone(
         assert (status.partitions, status.resolving, status.idle_since) == (1, 1, None)
         await worker.committed(100)
         assert worker.watcher.waited[source, 0] > timedelta(seconds=1)
-    assert sorted(map(int, values(client, target))) == list(range(100))
+    assert sorted(map(int, values(client, target, 100))) == list(range(100))
 
 
 def _leave_a_transaction_open(client: Client, topic: str, group: str) -> None:
