@@ -110,7 +110,8 @@ def test_a_second_replayer_takes_over_and_nothing_is_sent_twice(
     events = _poisoned(job, settings, 12)
     chosen = [part for event in events for part in ("--id", event)]
     replay = ["dead-letters", "replay", *chosen, "--status", "open", "--yes"]
-    slow = subprocess.Popen([COMMAND, *replay, "--rate", "2"], env=environment, stderr=subprocess.PIPE, text=True)
+    # One record at once, the next one 10 s later: it cannot be through before the other one starts.
+    slow = subprocess.Popen([COMMAND, *replay, "--rate", "0.1"], env=environment, stderr=subprocess.PIPE, text=True)
     _until_some_is_sent(job, events)
     job.command(*replay)
     _, err = slow.communicate(timeout=60)
