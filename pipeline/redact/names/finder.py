@@ -45,7 +45,17 @@ def find(context: Context, structured: Sequence[Found]) -> list[Found]:
 class _Search:
     """One search over one shadow."""
 
-    __slots__ = ("_capitals", "_context", "_found", "_german", "_local_parts", "_starts", "_structured", "_text")
+    __slots__ = (
+        "_capitals",
+        "_context",
+        "_found",
+        "_german",
+        "_is_french",
+        "_local_parts",
+        "_starts",
+        "_structured",
+        "_text",
+    )
 
     def __init__(self, context: Context, structured: Sequence[Found]) -> None:
         self._context = context
@@ -55,6 +65,7 @@ class _Search:
         self._local_parts = _local_parts(context.text, structured)
         self._capitals = context.text.isupper()
         self._german = words.is_german(context.text)
+        self._is_french: bool | None = None
         self._found: dict[tuple[int, int], Strength] = {}
 
     def run(self) -> list[Found]:
@@ -73,10 +84,15 @@ class _Search:
             match = words.BEHIND_HONORIFIC.match(text, end)
             if match is None or words.HONORIFIC.search(text[max(0, end - 15) : end]) is None:
                 continue
-            if text[end - 1] == "M" and text[end] == "." and not words.is_french(text):
+            if text[end - 1] == "M" and text[end] == "." and not self._french():
                 self._accept(end - 1)
             else:
                 self._accept(match.end(), trusted=True)
+
+    def _french(self) -> bool:
+        if self._is_french is None:
+            self._is_french = words.is_french(self._text)
+        return self._is_french
 
     def _behind_people(self) -> None:
         for end in self._context.ends(Cue.PERSON):

@@ -12,6 +12,7 @@ from pipeline.redact.pii import PiiType
 
 _V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _V6_PERSONAL: Final = re.compile(r"[23][0-9A-Fa-f]{0,3}:|f[cde][0-9A-Fa-f]{2}:|64:ff9b:|::ffff:", re.IGNORECASE)
+_LONGEST_V6: Final = 45
 _FULL_GROUPS: Final = 8
 
 _SCHEME_REVERSED: Final = re.compile(r"[A-Za-z0-9+.:-]{1,40}")
@@ -40,7 +41,8 @@ def _v4(context: Context, start: int, end: int) -> tuple[int, int] | None:
 
 def _v6(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     text = context.text
-    while start and text[start - 1] in ":0123456789abcdefABCDEF":
+    farthest = max(0, start - _LONGEST_V6)
+    while start > farthest and text[start - 1] in ":0123456789abcdefABCDEF":
         start -= 1
     match = _V6.match(text, start)
     if match is None or context.before(start).isalnum():
