@@ -17,6 +17,7 @@ from pipeline.errors import Cause, ContractError, DecodeError, UsageError
 from pipeline.llm import (
     Completion,
     Gateway,
+    Invalid,
     InvalidAnswerError,
     Lane,
     LengthPolicy,
@@ -56,6 +57,8 @@ class EnrichmentProcessor:
         # Raises now, not record by record, when the prompt and the enrichment name different variables.
         self._prompt.render(self._context, dict.fromkeys(self._spec.prompt.fields, Redacted.authored("")), self._length)
         self._tiers = tuple(tiers)
+        safe = enrichment.fallback
+        self._fallback = (lambda: safe) if safe is not None else None
         schema = enrichment.input_schema.schema
         self._direct = [
             (path, _pii_type(path, str(field["pii"])))
@@ -78,7 +81,7 @@ class EnrichmentProcessor:
             said = completion.answer.model_dump()
             answer = self._restore(said, redaction) | self._check(said, decoded, record)
             outputs = self._writer.enriched(way, completion, answer, self._now())
-            self._outcomes.enriched(self._enrichment.name, completion.cost_usd)
+            self._outcomes.enriched(self._enrichment.name, completion.cost_usd, safe=completion.safe)
             return outputs
         except Exception as error:  # noqa: BLE001  # a record's failure is that record's, not the worker's
             return self._dead(way, error)
@@ -129,12 +132,15 @@ class EnrichmentProcessor:
                 tiers=self._tiers,
                 read=lambda data: self._read(data, redaction),
                 outage=Outage(self._spec.outage),
+                invalid=Invalid(self._spec.invalid),
+                fallback=self._fallback,
                 lane=Lane.BACKLOG,
                 confidence=confidence_of,
                 deadline=self._spec.limits.deadline,
             )
         )
-        redaction.check_answer(_texts(way.completion.answer))
+        if not way.completion.safe:
+            redaction.check_answer(_texts(way.completion.answer))
         return way.completion
 
     def _read(self, data: Mapping[str, object], redaction: Redaction) -> BaseModel:

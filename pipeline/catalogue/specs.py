@@ -130,7 +130,12 @@ class EnrichmentSpec(_Data):
     prompt: PromptSpec
     limits: LimitsSpec = LimitsSpec()
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1)]
-    outage: Literal["wait", "dead_letter"] = "wait"
+    outage: Literal["wait", "fallback", "dead_letter"] = "wait"
+    """What is done while no provider takes calls."""
+    invalid: Literal["dead_letter", "fallback"] = "dead_letter"
+    """What is done with a record to which no tier gave a valid answer."""
+    fallback: dict[str, object] | None = None
+    """The safe answer: every field that a model would give, written by the author, the same for every record."""
     redaction: dict[str, object] = Field(default_factory=dict)
     restore: tuple[str, ...] | None = None
     """Paths in the answer where personal data are put back; null: where the schema says so."""

@@ -13,6 +13,7 @@ from pipeline.llm.providers.provider import Account, Provider, ProviderError, Re
 from pipeline.llm.question import (
     Attempt,
     Completion,
+    Invalid,
     InvalidAnswerError,
     Lane,
     Outage,
@@ -42,6 +43,7 @@ __all__ = [
     "GatewayStatus",
     "Hard",
     "HedgePolicy",
+    "Invalid",
     "InvalidAnswerError",
     "Lane",
     "Ledger",

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError, Stage
-from pipeline.llm.question import Attempt, Completion, Outage, Outcome, Question, Tier, Usage
+from pipeline.llm.question import FALLBACK, NOBODY, Attempt, Completion, Outage, Outcome, Question, Tier, Usage
 from pipeline.llm.routing import Ladder
 
 T = TypeVar("T")
@@ -72,9 +72,9 @@ class Asking(Generic[T]):
             return None
         return Completion(
             self.question.fallback(),
-            "fallback",
+            NOBODY,
             "",
-            "fallback",
+            FALLBACK,
             attempts=tuple(self.attempts),
             usage=self.usage,
             cost_usd=self.cost_usd,

@@ -21,7 +21,7 @@ from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
 from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
-from pipeline.llm.question import Completion, Outage, Question, Tier
+from pipeline.llm.question import Completion, Invalid, Outage, Question, Tier
 from pipeline.llm.recall import Recall
 from pipeline.llm.redis_cache import RedisAnswerStore
 from pipeline.llm.redis_fleet import RedisFleet
@@ -175,8 +175,10 @@ class Gateway:
 
 
 def _has_stand_in(asking: Asking[T], error: CallError | BudgetError) -> bool:
-    """The safe answer stands in for answers that were never valid, and for an outage or a spent budget where it is said
-    so."""
+    """The safe answer stands in for an outage, for answers that were never valid, for a spent budget: each where it is
+    said so."""
     if isinstance(error, ProvidersOutError):
         return asking.question.outage is Outage.FALLBACK
-    return isinstance(error, AnswerError) or (isinstance(error, BudgetError) and asking.may_stand_in)
+    if isinstance(error, AnswerError):
+        return asking.question.invalid is Invalid.FALLBACK
+    return isinstance(error, BudgetError) and asking.may_stand_in

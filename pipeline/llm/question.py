@@ -29,6 +29,19 @@ class Outage(StrEnum):
     DEAD_LETTER = "dead_letter"
 
 
+class Invalid(StrEnum):
+    """What is done with a record to which no tier gave a valid answer."""
+
+    DEAD_LETTER = "dead_letter"
+    FALLBACK = "fallback"
+
+
+NOBODY = "none"
+"""The provider of a safe answer."""
+FALLBACK = "fallback"
+"""The tier of a safe answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
     """One step of an enrichment's ladder; neighbours of the same `name` are one rung at different providers.
@@ -52,8 +65,9 @@ class Question(Generic[T]):
     """One question about one record.
 
     `read` makes the answer of the decoded JSON and raises InvalidAnswerError when it is not valid. `fallback` makes
-    the safe answer when `outage` is FALLBACK. `confidence` reads the answer's own, from 0 to 1. `deadline` bounds the
-    time spent asking; while `outage` is WAIT, time spent waiting for quota or for a provider to come back is not in it.
+    the safe answer, where `outage`, `invalid` or a spent budget asks for it. `confidence` reads the answer's own, from
+    0 to 1. `deadline` bounds the time spent asking; while `outage` is WAIT, time spent waiting for quota or for a
+    provider to come back is not in it.
     """
 
     enrichment: str
@@ -64,6 +78,7 @@ class Question(Generic[T]):
     tiers: tuple[Tier, ...]
     read: Callable[[Mapping[str, object]], T]
     outage: Outage = Outage.WAIT
+    invalid: Invalid = Invalid.DEAD_LETTER
     fallback: Callable[[], T] | None = None
     lane: Lane = Lane.BACKLOG
     confidence: Callable[[T], float] | None = None
@@ -144,7 +159,7 @@ class Attempt:
 class Completion(Generic[T]):
     """A validated answer and where it is from. `usage` and `cost_usd` are those of all attempts together.
 
-    `provider`, `model` and `tier` are `fallback`, empty and `fallback` for the safe answer.
+    `provider`, `model` and `tier` are `none`, empty and `fallback` for the safe answer.
     """
 
     answer: T
@@ -156,3 +171,8 @@ class Completion(Generic[T]):
     attempts: tuple[Attempt, ...] = ()
     usage: Usage = field(default_factory=Usage)
     cost_usd: Decimal = Decimal(0)
+
+    @property
+    def safe(self) -> bool:
+        """True when no model gave this answer: its author wrote it."""
+        return self.tier == FALLBACK
