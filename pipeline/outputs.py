@@ -6,7 +6,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, Death, envelope, source
 from pipeline.errors import Attempted, Cause, RecordError, Stage
 from pipeline.llm import Completion, RenderedPrompt
+from pipeline.questions import confidence_of
 from pipeline.redact import Keyring, Redaction
 from pipeline.serde import ValueCodec
 from pipeline.stream.record import Headers, Output, Record
@@ -49,8 +50,6 @@ class Way:
     redaction: Redaction | None = None
     prompt: RenderedPrompt | None = None
     completion: Completion[BaseModel] | None = None
-    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Variable of the prompt to the exact paths of the texts it is filled from."""
     died: bool = False
 
 
@@ -218,12 +217,6 @@ def _own_headers(way: Way) -> Headers:
 
 def _attempts(error: Exception) -> Sequence[Attempted]:
     return error.attempts if isinstance(error, RecordError) else ()
-
-
-def confidence_of(answer: BaseModel) -> float:
-    """The answer's own; 1 where its schema has none."""
-    value = getattr(answer, "confidence", 1.0)
-    return float(value)
 
 
 def _digest(prompt: RenderedPrompt | None) -> str:

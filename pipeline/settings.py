@@ -99,7 +99,10 @@ class RegistrySettings(_Section):
 class ProviderSettings(_Section):
     """One account at one provider. `requests_per_minute` and the token quotas are the account's own; 0 is no quota."""
 
-    wire: Literal["openai", "anthropic"]
+    wire: Literal["openai", "anthropic", "local"]
+    """`local` is no wire: classifiers of one's own, which answer in this process."""
+    folder: str = ""
+    """Of `wire = local`: where the classifiers are that `pipeline fallback train` made."""
     base_url: str = ""
     """Empty: the vendor's own address. vLLM, Ollama and llama.cpp are `wire = openai` with their address here."""
     api_key_env: str = ""
@@ -118,6 +121,10 @@ class ProviderSettings(_Section):
     def key(self) -> SecretStr | None:
         """The key, or None when its variable is not set."""
         return self.api_key or secret(self.api_key_env)
+
+    def keyless(self) -> bool:
+        """True when it cannot be asked for want of a key."""
+        return self.wire != "local" and not self.base_url and self.key() is None
 
 
 class RedisSettings(_Section):

@@ -90,9 +90,14 @@ class TierSpec(_Data):
     name: str
     provider: str
     model: str
-    max_tokens: Annotated[int, Field(ge=16)]
+    max_tokens: Annotated[int, Field(ge=16)] = 1000
     temperature: float | None = None
     escalate_below: Annotated[float, Field(ge=0, le=1)] | None = None
+    """A valid answer less confident is asked again one tier up, and used when nobody above can be asked."""
+    decline_below: Annotated[float, Field(ge=0, le=1)] | None = None
+    """A valid answer less confident counts as none."""
+    answer: dict[str, object] = Field(default_factory=dict)
+    """Of a classifier: the fields beside label and confidence that differ from `fallback`."""
 
 
 Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]

@@ -30,6 +30,7 @@ _COMMANDS = {
     "demo": _Entry("pipeline.cli.demo", "See the whole of it at work on this machine, through a bad day."),
     "dev": _Entry("pipeline.cli.dev", "Start and stop real Kafka, registry and provider simulator on this machine."),
     "doctor": _Entry("pipeline.cli.doctor", "Look at everything that a worker needs and say what to fix."),
+    "fallback": _Entry("pipeline.cli.fallback", "Train and measure the classifier that sorts where no model is asked."),
     "publish": _Entry("pipeline.cli.publish", "Publish the lines of a file to a topic."),
     "redact": _Entry("pipeline.cli.redact", "Show what of a text a model would see."),
     "run": _Entry("pipeline.cli.run", "Run a worker for one, several or all enrichments."),

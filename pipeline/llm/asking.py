@@ -32,7 +32,7 @@ class Asking(Generic[T]):
         self.kept: tuple[T, Tier, bool] | None = None
         """A valid answer that was not confident enough, its tier, and whether it was simulated."""
         self.data: Mapping[str, object] | None = None
-        """The last valid answer as it was written."""
+        """The last valid answer as it was written; None when it is not worth keeping."""
         self.has_backup = False
         """True when an old answer may stand in: nobody is waited for then."""
         self.may_stand_in = False
@@ -95,7 +95,9 @@ class Asking(Generic[T]):
             )
         outcomes = [attempt.outcome for attempt in self.attempts]
         asked = f"after {len(outcomes)} calls to {len({(a.provider, a.model) for a in self.attempts})} models"
-        last = outcomes[-1]
+        last = next((outcome for outcome in reversed(outcomes) if outcome is not Outcome.UNSURE), Outcome.UNSURE)
+        if last is Outcome.UNSURE:
+            return AnswerError(f"no model was sure enough, {asked}")
         if last is Outcome.REFUSED:
             return RefusalError(f"the model declined, {asked}")
         if last is Outcome.TRUNCATED:

@@ -20,6 +20,7 @@ from pipeline.llm.climbing import Climber
 from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
 from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
+from pipeline.llm.providers.local import LocalClassifiers
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
 from pipeline.llm.question import Completion, Invalid, Outage, Question, Tier
 from pipeline.llm.recall import Recall
@@ -96,10 +97,11 @@ class Gateway:
             store=RedisAnswerStore(redis_url) if redis_url else None,
         )
 
-    def require(self, owner: str, tiers: Sequence[Tier]) -> None:
+    def require(self, owner: str, tiers: Sequence[Tier], schema: Mapping[str, object] | None = None) -> None:
         """Checks a ladder at start-up. Raises UsageError that names the setting: `owner` and the tier's place.
 
-        Models of a server of one's own are not known here and are not checked.
+        `schema` is the answer's, which a classifier has to fit. Models of a server of one's own are not known here and
+        are not checked.
         """
         if not tiers:
             raise UsageError(f"{owner}: tiers is empty")
@@ -109,7 +111,10 @@ class Gateway:
             if account is None:
                 known = ", ".join(sorted(self._accounts))
                 raise UsageError(f"{where}.provider {tier.provider} has no settings or no key; there are: {known}")
-            if account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
+            if isinstance(account.provider, LocalClassifiers):
+                if objection := account.provider.objection(tier.model, schema or {}, tier.answer):
+                    raise UsageError(f"{where}.model {tier.model}: {objection}")
+            elif account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
                 raise UsageError(f"{where}.model: {objection}")
 
     async def complete(self, question: Question[T]) -> Completion[T]:

@@ -58,6 +58,10 @@ class Tier:
     escalate_below: float | None = None
     max_input_tokens: int = 0
     """Prompts estimated to be longer skip this tier; 0: any length."""
+    decline_below: float | None = None
+    """An answer less confident counts as none: others are asked, and waited for."""
+    answer: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """The rest of a classifier's answer: what it says beside its label and confidence."""
 
 
 @dataclass(frozen=True, slots=True)
