@@ -70,9 +70,9 @@ def test_explained_are_the_prompt_its_parts_each_call_and_what_was_wrong(run: Ru
     assert "system 205" in out
     assert "redacted: EMAIL 1" in out
     assert "| late parcel, mail [EMAIL_1]" in out
-    assert "standard (openai gpt-5-mini): invalid" in out
+    assert "standard (openai gpt-6-luna): invalid" in out
     assert "    category: Field required" in out
-    assert "standard (openai gpt-5-mini): answered" in out
+    assert "standard (openai gpt-6-luna): answered" in out
     assert "2 records: 1 by standard, 1 without an answer" in out
 
 
