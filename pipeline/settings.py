@@ -133,6 +133,13 @@ class RedisSettings(_Section):
     url: str = ""
 
 
+class RecallSettings(_Section):
+    """Answers given before, used again."""
+
+    similar_from: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """From this likeness on, a question gets the answer of one that is nearly the same; 0: of equal ones only."""
+
+
 class EngineSettings(_Section):
     """The stream engine of a worker."""
 
@@ -202,6 +209,7 @@ class Settings(BaseSettings):
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     """By name. `openai` and `anthropic` are always there, with the vendors' own addresses and variables."""
     redis: RedisSettings = RedisSettings()
+    recall: RecallSettings = RecallSettings()
     engine: EngineSettings = EngineSettings()
     vault: VaultSettings = VaultSettings()
     catalogue: CatalogueSettings = CatalogueSettings()

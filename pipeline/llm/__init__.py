@@ -23,6 +23,7 @@ from pipeline.llm.question import (
     Usage,
 )
 from pipeline.llm.retry import RetryPolicy
+from pipeline.llm.similar import SimilarPolicy
 from pipeline.llm.status import CacheStatus, GatewayStatus, RouteStatus, Sharing
 from pipeline.llm.tokens import estimate_tokens
 
@@ -63,6 +64,7 @@ __all__ = [
     "RetryPolicy",
     "RouteStatus",
     "Sharing",
+    "SimilarPolicy",
     "SpendAlarm",
     "SpendRatePolicy",
     "Spent",

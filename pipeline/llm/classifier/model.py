@@ -93,11 +93,17 @@ class Classifier:
 
     def classify(self, text: str) -> Verdict:
         """The label of a redacted text."""
+        likely = self.likelihood(text)
+        label = max(likely, key=likely.__getitem__)
+        return Verdict(label, likely[label])
+
+    def likelihood(self, text: str) -> Mapping[str, float]:
+        """Each label that was learnt to its calibrated probability."""
         scores = self.scores(text)
-        best = max(range(len(scores)), key=scores.__getitem__)
-        top = scores[best]
-        total = sum(math.exp((score - top) / self._temperature) for score in scores)
-        return Verdict(self.classes[best], 1 / total)
+        top = max(scores)
+        shares = [math.exp((score - top) / self._temperature) for score in scores]
+        total = sum(shares)
+        return {label: share / total for label, share in zip(self.classes, shares, strict=True)}
 
     def scores(self, text: str) -> list[float]:
         """One number for each of `classes`; the greatest is the likeliest."""
