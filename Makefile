@@ -29,12 +29,13 @@ check: $(STAMP)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest -q -n auto tests/unit
 
+# The long ones come first; each of the two processes has a stack of its own.
 test: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo --config pyproject.toml
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 chaos: $(STAMP)
 	@$(BIN)/pytest -v tests/chaos

@@ -155,7 +155,7 @@ class CatalogueSettings(_Section):
 
 
 class TelemetrySettings(_Section):
-    """Logs, metrics, traces."""
+    """Logs and metrics."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"

@@ -23,8 +23,6 @@ from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
 from pipeline.llm.question import Completion, Outage, Question, Tier
 from pipeline.llm.recall import Recall
-from pipeline.llm.redis_cache import RedisAnswerStore
-from pipeline.llm.redis_fleet import RedisFleet
 from pipeline.llm.routes import Routes
 from pipeline.llm.spending import Spending
 from pipeline.llm.status import CacheStatus, GatewayStatus, Sharing
@@ -88,12 +86,15 @@ class Gateway:
         policy = policy or GatewayPolicy()
         if daily_usd:
             policy = replace(policy, budgets=(*policy.budgets, Budget(usd=daily_usd)))
+        accounts = open_accounts(providers)
+        if not redis_url:
+            return cls(accounts, policy, observer=observer)
+        # Redis's client takes half a second to import: only those who share pay for it.
+        from pipeline.llm.redis_cache import RedisAnswerStore
+        from pipeline.llm.redis_fleet import RedisFleet
+
         return cls(
-            open_accounts(providers),
-            policy,
-            observer=observer,
-            fleet=RedisFleet(redis_url) if redis_url else None,
-            store=RedisAnswerStore(redis_url) if redis_url else None,
+            accounts, policy, observer=observer, fleet=RedisFleet(redis_url), store=RedisAnswerStore(redis_url)
         )
 
     def require(self, owner: str, tiers: Sequence[Tier]) -> None:
