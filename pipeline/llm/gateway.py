@@ -93,9 +93,7 @@ class Gateway:
         from pipeline.llm.redis_cache import RedisAnswerStore
         from pipeline.llm.redis_fleet import RedisFleet
 
-        return cls(
-            accounts, policy, observer=observer, fleet=RedisFleet(redis_url), store=RedisAnswerStore(redis_url)
-        )
+        return cls(accounts, policy, observer=observer, fleet=RedisFleet(redis_url), store=RedisAnswerStore(redis_url))
 
     def require(self, owner: str, tiers: Sequence[Tier]) -> None:
         """Checks a ladder at start-up. Raises UsageError that names the setting: `owner` and the tier's place.

@@ -138,7 +138,8 @@ async def test_a_lost_partition_frees_its_room_and_its_late_results_count_for_no
     house = House(gate, POLICY, 2)
     gone = house.parts[0]
     house.bring(gone, 50)
-    await asyncio.sleep(0)
+    while gone.lanes.in_flight < 50:
+        await asyncio.sleep(0)
     house.intake.gone([gone], True, timedelta(0))
     assert (house.room(), house.intake.repeated, gone.phase) == (100, 50, Phase.GONE)
     house.bring(gone, 5)
