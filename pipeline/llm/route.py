@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pipeline.llm.attention import TICK_S, Attention
 from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
 from pipeline.llm.concurrency import AdaptiveLimit
 from pipeline.llm.observer import BreakerChange, Observer, Throttle
@@ -37,6 +38,8 @@ class Pass:
     ticket: int
     timeout_s: float
     started: float
+    attended: float
+    """When it started, by the clock of our attention."""
     patience: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
 
 
@@ -72,6 +75,8 @@ class Route:
         self._places = places
         self._parked: deque[asyncio.Future[None]] = deque()
         self._flying: dict[Pass, None] = {}
+        self._attention = Attention(clock)
+        self._look: asyncio.TimerHandle | None = None
         self._slow: dict[Pass, None] = {}
         self._observer = observer
         self._clock = clock
@@ -217,8 +222,9 @@ class Route:
 
     async def close(self) -> None:
         """Ends what runs in the background."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._look):
+            if timer is not None:
+                timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -230,8 +236,10 @@ class Route:
             self._unused(cost)
             return None
         self._report(before)
-        granted = Pass(cost, ticket, self._timeout_s(), now)
+        granted = Pass(cost, ticket, self._timeout_s(), now, self._attention.tick())
         self._flying[granted] = None
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(TICK_S, self._on_look)
         return granted
 
     def _timeout_s(self) -> float:
@@ -240,20 +248,27 @@ class Route:
         return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, self._slow_after_s()))
 
     def _slow_after_s(self) -> float:
-        policy = self.breaker.policy
-        return max(policy.slow_min_s, policy.slow_factor * (self._latency_s.value or 0.0))
+        policy, usual = self.breaker.policy, self._latency_s.value
+        return policy.slow_unknown_s if usual is None else max(policy.slow_min_s, policy.slow_factor * usual)
 
     def _mark_slow(self) -> None:
         """Tells the breaker of calls that have been away for too long; the oldest come first."""
         now = self._clock()
-        since = now - self._slow_after_s()
-        while self._flying and (oldest := next(iter(self._flying))).started < since:
+        since = self._attention.now() - self._slow_after_s()
+        while self._flying and (oldest := next(iter(self._flying))).attended < since:
             del self._flying[oldest]
             self._slow[oldest] = None
             before = self.breaker.state
             self.breaker.slowed(now, oldest.ticket)
             if self.breaker.state is not before:
                 self._turned(before)
+
+    def _on_look(self) -> None:
+        self._look = None
+        self._attention.tick()
+        self._mark_slow()
+        if self._flying:
+            self._look = asyncio.get_running_loop().call_later(TICK_S, self._on_look)
 
     def _give_up_slow(self) -> None:
         """While the breaker is open, who has been away for too long is better asked elsewhere."""

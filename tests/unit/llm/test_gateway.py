@@ -13,6 +13,7 @@ from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, Re
 from pipeline.llm import Account, BreakerState, Completion, Outage, Outcome, Tier
 from pipeline.llm.providers.provider import Failure, Limits, ProviderError, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
+from tests.unit.llm.conftest import VirtualLoop
 from tests.unit.llm.questions import LARGE, SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says, writes
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -109,6 +110,39 @@ def test_one_providers_minute_out_costs_it_few_calls_and_its_return_is_noticed_s
             await subject.complete(question(SMALL, SMALL_ELSEWHERE))
         completion = await subject.complete(question(SMALL, SMALL_ELSEWHERE))
         assert completion.provider == "openai", "2 s after it was back, it was still not asked"
+        await subject.close()
+
+    run(main())
+
+
+def test_time_in_which_this_process_did_not_run_makes_no_provider_slow(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        provider = ScriptedProvider(always=says(), latency_s=0.5)
+        subject = gateway(openai=Account(provider, timeout_s=120))
+        await asyncio.gather(*(subject.complete(question(SMALL)) for _ in range(30)))
+        asked = [asyncio.create_task(subject.complete(question(SMALL, text=str(number)))) for number in range(50)]
+        await asyncio.sleep(0.1)
+        loop.now += 30
+        await asyncio.gather(*asked)
+        assert subject.status().routes[0].breaker_opened == 0
+        await subject.close()
+
+    run(main())
+
+
+def test_a_model_that_takes_its_time_is_not_slow_before_its_usual_time_is_known(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=says(), latency_s=9)
+        subject = gateway(openai=Account(provider, timeout_s=120))
+        asked = []
+        for number in range(60):
+            asked.append(asyncio.create_task(subject.complete(question(SMALL, text=str(number)))))
+            await asyncio.sleep(0.2)
+        await asyncio.gather(*asked)
+        assert subject.status().routes[0].breaker_opened == 0
+        assert len(provider.asked) == 60
         await subject.close()
 
     run(main())
