@@ -233,9 +233,10 @@ def _by_code(context: Context, start: int, end: int) -> tuple[int, int] | None:
     text = context.text
     if not _stands_alone(context, start, end):
         return None
-    begin = start_of_address(text, start)
+    floor, context.postcode_end = context.postcode_end, end
+    begin = start_of_address(text, start, floor)
     if begin is None:
-        begin = start_of_town(text, start)
+        begin = start_of_town(text, start, floor)
     return None if begin is None else (begin, end_of_address(text, end))
 
 
@@ -243,7 +244,8 @@ def _by_town(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """`text[start:end]` is a postcode and a town, or the other way round: only with a street before them."""
     if not _stands_alone(context, start, end):
         return None
-    begin = start_of_address(context.text, start)
+    floor, context.postcode_end = context.postcode_end, end
+    begin = start_of_address(context.text, start, floor)
     return None if begin is None else (begin, end_of_address(context.text, end))
 
 
@@ -253,7 +255,7 @@ def _by_house(context: Context, start: int, _end: int) -> tuple[int, int] | None
     house = _HOUSE_AT.match(text, start)
     if house is None:
         return None
-    begin = start_of_address(text, house.end())
+    begin = start_of_address(text, house.end(), context.postcode_end)
     if begin is None or begin == start:
         return None
     return begin, end_of_address(text, house.end())

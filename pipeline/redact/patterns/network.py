@@ -13,10 +13,12 @@ from pipeline.redact.pii import PiiType
 _V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _V6_PERSONAL: Final = re.compile(r"[23][0-9A-Fa-f]{0,3}:|f[cde][0-9A-Fa-f]{2}:|64:ff9b:|::ffff:", re.IGNORECASE)
 _LONGEST_V6: Final = 45
+_V6_REVERSED: Final = re.compile(r"[0-9A-Fa-f:]+")
 _FULL_GROUPS: Final = 8
 
 _SCHEME_REVERSED: Final = re.compile(r"[A-Za-z0-9+.:-]{1,40}")
 _URL: Final = re.compile(r"://[^\s<>\"'`{}|\\^\[\]]{1,2000}(?:\[[0-9a-fA-F:.]{3,45}\][^\s<>\"'`{}|\\^\[\]]{0,500})?")
+_SHORTEST_URL: Final = 8
 _TRAILING: Final = ".,;:!?)'\""
 _USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
 _SECRET_PARAMETER: Final = re.compile(
@@ -41,9 +43,8 @@ def _v4(context: Context, start: int, end: int) -> tuple[int, int] | None:
 
 def _v6(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     text = context.text
-    farthest = max(0, start - _LONGEST_V6)
-    while start > farthest and text[start - 1] in ":0123456789abcdefABCDEF":
-        start -= 1
+    if head := _V6_REVERSED.match(text[max(0, start - _LONGEST_V6) : start][::-1]):
+        start -= len(head[0])
     match = _V6.match(text, start)
     if match is None or context.before(start).isalnum():
         return None
@@ -59,8 +60,10 @@ def _v6(context: Context, start: int, _end: int) -> tuple[int, int] | None:
 
 
 def _url(context: Context, start: int, _end: int) -> tuple[int, int] | None:
-    """`start` is where `://` stands."""
-    text = context.text
+    """`start` is the last character of the scheme."""
+    text, start = context.text, start + 1
+    if text.find("://", max(0, start - _SHORTEST_URL), start) >= 0:
+        return None
     match = _URL.match(text, start)
     scheme = _SCHEME_REVERSED.match(text[max(0, start - 40) : start][::-1])
     if match is None or scheme is None:
@@ -95,7 +98,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.URL_CREDENTIALS,
-        r"://",
+        r"[A-Za-z0-9+.:-]://[^ \n/]",
         Strength.PROVEN,
         check=_url,
         yes=(

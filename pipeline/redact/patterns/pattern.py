@@ -33,13 +33,17 @@ class Strength(IntEnum):
 
 
 class Context:
-    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand."""
+    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand.
 
-    __slots__ = ("_cues", "brands", "text")
+    `postcode_end`: where the last postcode ended that was looked at; no later one's address begins before it.
+    """
+
+    __slots__ = ("_cues", "brands", "postcode_end", "text")
 
     def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]], brands: Sequence[tuple[int, int]] = ()) -> None:
         self._cues = cues
         self.brands = brands
+        self.postcode_end = 0
         self.text = text
 
     def ends(self, cue: Cue) -> Sequence[int]:

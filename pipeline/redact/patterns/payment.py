@@ -87,7 +87,7 @@ def _account(context: Context, start: int, end: int) -> tuple[int, int] | None:
 PATTERNS: Final = (
     Pattern(
         PiiType.CREDIT_CARD,
-        r"\b[2-69]\d{3}[ ./-]{0,2}\d{4,6}[ ./-]{0,2}\d{2}|\b(?:\d[ .-]){9}",
+        r"\b[2-69](?:[ ./-]{0,2}\d){12}",
         Strength.PROVEN,
         check=_card,
         yes=(

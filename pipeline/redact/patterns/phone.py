@@ -17,7 +17,7 @@ _EXTENSION: Final = re.compile(
 )
 _INTERNATIONAL: Final = re.compile(r"(?:\+|00) ?\(?[1-9]\d{0,2}\)?(?:[ ./-]{0,3}\(?\d{1,8}\)?){1,8}")
 _TRUNK: Final = re.compile(r"\(?0\d{1,5}\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
-_DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})(?![./-]?\d)")
+_DATE: Final = re.compile(r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d-\d\d-\d\d)(?![./-]?\d)")
 _DECIMAL: Final = re.compile(r"\d+[.,]\d{1,3}")
 _NANP_LEAD: Final = re.compile(r"(?<![0-9A-Za-z])1[ .-]?\Z")
 _GROUP_BEFORE: Final = re.compile(r"\d{3} \Z")
@@ -164,7 +164,7 @@ def _with_extension(text: str, end: int) -> int:
 PATTERNS: Final = (
     Pattern(
         PiiType.PHONE,
-        r"\+ ?\(?[1-9]",
+        r"\+ ?\(?[1-9](?:[ ./()-]{0,4}[0-9]){7}",
         Strength.PROVEN,
         check=_international,
         yes=(
@@ -186,7 +186,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b0[1-9]\d?",
+        r"\b0[1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_trunk,
         yes=(

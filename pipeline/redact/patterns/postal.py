@@ -142,13 +142,13 @@ def has_code(text: str, end: int) -> bool:
     return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
 
 
-def start_of_address(text: str, start: int) -> int | None:
+def start_of_address(text: str, start: int, floor: int) -> int | None:
     """Where an address begins whose postcode, or town and postcode, stands at `start`.
 
     Goes left over parts between commas and line ends, each made of capitals and numbers only, to the one with the
-    house number. None when there is no such part.
+    house number. None when there is no such part, or it stands before `floor`.
     """
-    window = text[max(0, start - _REACH) : start]
+    window = text[max(0, start - _REACH, min(floor, start)) : start]
     base = start - len(window)
     ends = [(match.start(), match.end()) for match in _SEPARATOR.finditer(window)]
     right = len(window)
@@ -168,9 +168,9 @@ def start_of_address(text: str, start: int) -> int | None:
     return None
 
 
-def start_of_town(text: str, start: int) -> int | None:
+def start_of_town(text: str, start: int, floor: int) -> int | None:
     """Where the town before a postcode at `start` begins."""
-    match = _TOWN_AT_END.search(text, max(0, start - 60), start)
+    match = _TOWN_AT_END.search(text, max(0, start - 60, min(floor, start)), start)
     return None if match is None else match.start("whole")
 
 
