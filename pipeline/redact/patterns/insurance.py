@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.cues import Cue
-from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
+from pipeline.redact.patterns.pattern import LEADER, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _NUMBER_WORDS: Final = (
@@ -16,7 +16,8 @@ _NUMBER_WORDS: Final = (
 )
 _GROUP: Final = r"[A-Z0-9]{1,18}(?:[/._-][A-Z0-9]{1,14}){0,5}"
 _VALUE: Final = re.compile(
-    rf"(?:[ \t]{{0,2}}\(?(?:\b(?:{_NUMBER_WORDS})\b[.:o]{{0,2}}\)?|[,:#=(_\"']|-?nr\.?|/)){{0,5}}\s{{0,3}}[\"'(]?"
+    rf"(?:[ \t]{{0,2}}\(?(?:\b(?:{_NUMBER_WORDS})\b[.:o]{{0,2}}\)?|[,:#=(_\"']|-?nr\.?|/)"
+    rf"|{LEADER}){{0,6}}\s{{0,3}}[\"'(]?"
     rf"(?P<value>(?=[A-Z /.-]{{0,9}}[0-9]){_GROUP}(?: (?=[A-Z/._-]{{0,6}}[0-9]|[A-Z]\b)(?-i:{_GROUP})){{0,4}})\b",
     re.IGNORECASE,
 )
