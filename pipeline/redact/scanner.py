@@ -30,6 +30,8 @@ _SIGN_IDS: Final = 30_000
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
 
 
+_REACH: Final = 80
+"""Characters before a cue that may hold a value it says."""
 _MARGIN: Final = 1
 """A line end is put before and behind the text, so that words at its ends have neighbours."""
 _WORD_SIGN: Final = Sign.WORD.value
@@ -133,7 +135,11 @@ class Scanner:
         for cue, places in cues.items():
             for entry in self._cued.get(cue, ()):
                 for place in places:
-                    match = entry.value.match(context.text, place)
+                    text = context.text
+                    if entry.behind:
+                        match = entry.value.search(text, max(0, place - _REACH), place)
+                    else:
+                        match = entry.value.match(text, place)
                     if match is None or (match.start("value"), entry.type) in taken:
                         continue
                     stretch = match.span("value")

@@ -28,8 +28,8 @@ _NAMING: Final = re.compile(
 )
 
 
-LEADER: Final = r"[ \t]?(?:\.{3,60}|_{3,60}|-{3,60}|>)"
-"""What forms and mark-up put between a label and its value."""
+LEADER: Final = r"[ \t]?(?:\.{3,60}|_{3,60}|-{3,60}|>|[.?!:]{1,2} ?\n[A-Za-z][A-Za-z '.-]{0,24}: )"
+"""What forms, mark-up and a chat's next line put between a label and its value."""
 
 
 class Strength(IntEnum):
@@ -136,7 +136,8 @@ class Pattern:
 class Cued:
     """Personal data known by the word before it: behind `cue`, `value` (Python's `re`, bounded) is matched.
 
-    The group `value` of the match is the personal data. `yes` and `no` are test cases as in `Pattern`.
+    `behind`: the word comes last; `value` is searched in the 80 characters that end with it. The group `value` of the
+    match is the personal data. `yes` and `no` are test cases as in `Pattern`.
     """
 
     type: PiiType
@@ -144,5 +145,6 @@ class Cued:
     value: re.Pattern[str]
     check: Check | None = None
     strength: Strength = Strength.CUED
+    behind: bool = False
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
