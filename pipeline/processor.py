@@ -132,7 +132,8 @@ class EnrichmentProcessor:
                 lane=Lane.BACKLOG,
                 confidence=confidence_of,
                 deadline=self._spec.limits.deadline,
-            )
+            ),
+            way.attempts,
         )
         redaction.check_answer(_texts(way.completion.answer))
         return way.completion

@@ -81,7 +81,8 @@ class LimitsSpec(_Data):
     input_tokens: Annotated[int, Field(ge=100)] = 6000
     too_long: Literal["truncate", "dead_letter"] = "truncate"
     deadline: timedelta = timedelta(minutes=2)
-    """How long one answer may take once a provider takes calls; waiting for one does not count."""
+    """How long a record may take to be answered once it is its turn: the line for a quota does not count, nor, with
+    `outage: wait`, an outage. No call is begun after it."""
 
 
 class TierSpec(_Data):

@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pipeline.errors import CallError
+from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError
 from pipeline.llm.answers import correction, decode
 from pipeline.llm.asking import Asking
 from pipeline.llm.calling import Caller
@@ -41,7 +41,12 @@ class Climber:
     async def climb(self, asking: Asking[T]) -> Completion[T]:
         """Raises CallError when no tier gives an answer to use."""
         while (rung := await self._next_rung(asking)) is not None:
-            found = await self._ask_tier(asking, rung)
+            try:
+                found = await self._ask_tier(asking, rung)
+            except (BudgetError, ProvidersOutError, AnswerError):
+                if asking.kept is None:
+                    raise
+                break  # no second opinion can be had, and the first one is valid
             if found is None:
                 continue
             answer, rung = found
@@ -107,6 +112,8 @@ class Climber:
         tier, question = rung.tier, asking.question
         told, corrections, room = "", 0, tier.max_tokens
         while True:
+            if asking.overdue:
+                raise asking.late()
             answered = await self._caller.call(asking, rung, told, room)
             if answered is None:
                 return None
@@ -125,8 +132,12 @@ class Climber:
             try:
                 data = decode(answered.reply.text)
                 answer = question.read(data)
-            except InvalidAnswerError as error:
+                unsure = _unsure(question, answer, answered.rung.tier)
+            except Exception as error:
+                # Paid for, whatever else is wrong with it: with the code that reads it, too.
                 self._caller.write_down(asking, answered, Outcome.INVALID)
+                if not isinstance(error, InvalidAnswerError):
+                    raise
                 if corrections >= self._policy.corrections:
                     asking.ladder.rule_out(rung)
                     return None
@@ -134,7 +145,6 @@ class Climber:
                 told = correction(error.problems)
                 continue
             asking.data = data
-            unsure = _unsure(question, answer, answered.rung.tier)
             self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
             return answer, answered.rung
 

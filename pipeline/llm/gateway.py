@@ -21,7 +21,7 @@ from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
 from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
-from pipeline.llm.question import Completion, Outage, Question, Tier
+from pipeline.llm.question import Attempt, Completion, Outage, Question, Tier
 from pipeline.llm.recall import Recall
 from pipeline.llm.routes import Routes
 from pipeline.llm.spending import Spending
@@ -111,15 +111,17 @@ class Gateway:
             if account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
                 raise UsageError(f"{where}.model: {objection}")
 
-    async def complete(self, question: Question[T]) -> Completion[T]:
+    async def complete(self, question: Question[T], made: list[Attempt] | None = None) -> Completion[T]:
         """A valid answer, as soon as one of the question's tiers can give it.
 
-        Raises RefusalError, AnswerError, ProvidersOutError or CallError, each with its `attempts`; UsageError when a
-        tier names a provider that the settings do not have.
+        Every call is added to `made` as it ends: whoever pays knows of them whatever is raised here or later.
+        Raises RefusalError, AnswerError, ProvidersOutError, CallError or BudgetError, each with its `attempts`;
+        UsageError when a tier names a provider that the settings do not have; and what the question's own functions
+        raise.
         """
         if self._keeper is not None:
             self._keeper.start()
-        asking = Asking(question, self._clock)
+        asking = Asking(question, self._clock, made)
         try:
             if self._recall is None:
                 return await self._ask(asking)
