@@ -129,7 +129,7 @@ class EnrichmentProcessor:
                 tiers=self._tiers,
                 read=lambda data: self._read(data, redaction),
                 outage=Outage(self._spec.outage),
-                lane=Lane.BACKLOG,
+                lane=Lane(self._spec.lane),
                 confidence=confidence_of,
                 deadline=self._spec.limits.deadline,
             ),

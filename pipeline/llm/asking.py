@@ -32,7 +32,9 @@ class Asking(Generic[T]):
         self.resting: set[int] = set()
         """Places of tiers that just failed this record and are not asked again before the others were."""
         self.kept: tuple[T, Tier, bool] | None = None
-        """A valid answer that was not confident enough, its tier, and whether it was simulated."""
+        """A valid answer that was not sure enough, its tier, and whether it was simulated."""
+        self.provisional = False
+        """True when the answer was not sure enough and only money or time kept it from being asked again."""
         self.data: Mapping[str, object] | None = None
         """The last valid answer as it was written."""
         self.has_backup = False
@@ -62,6 +64,11 @@ class Asking(Generic[T]):
         """True when no further call may be begun. Where outages are waited for, only answers use the deadline up."""
         left_s = self.left_s()
         return self._answering_s >= self.question.deadline.total_seconds() if left_s is None else left_s <= 0
+
+    @property
+    def tokens(self) -> int:
+        """In and out, of all calls together."""
+        return self.usage.input_tokens + self.usage.output_tokens
 
     @contextmanager
     def in_line(self) -> Iterator[None]:

@@ -147,9 +147,16 @@ class Caller:
             cost.input_tokens + cost.output_tokens,
         )
 
+    def more_room(self, asking: Asking[T], max_tokens: int) -> int:
+        """What an answer that was cut off may take at its second try, in tokens: more, inside the record's cap."""
+        room = round(max_tokens * self._policy.truncation_room)
+        if not self._policy.max_tokens:
+            return room
+        return min(room, self._policy.max_tokens - asking.tokens - asking.question.prompt.estimated_tokens)
+
     def _check_cap(self, asking: Asking[T], input_tokens: int) -> None:
         """Answers that make the next prompt longer, or models that never answer validly, must not become a spiral."""
-        spent = asking.usage.input_tokens + asking.usage.output_tokens
+        spent = asking.tokens
         if asking.answers >= self._policy.max_calls or spent + input_tokens > self._policy.max_tokens > 0:
             raise BudgetError(
                 f"{asking.answers} calls with {spent} tokens were made for this record, which is the most"

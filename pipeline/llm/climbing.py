@@ -52,7 +52,9 @@ class Climber:
             answer, rung = found
             tier = rung.tier
             simulated = self._accounts[tier.provider].simulated
-            if not _unsure(asking.question, answer, tier) or not asking.ladder.stronger(rung):
+            unsure = _unsure(asking.question, answer, tier)
+            asking.provisional = unsure and bool(asking.ladder.above(rung))
+            if not unsure or not asking.ladder.stronger(rung):
                 return asking.completion(answer, tier, simulated=simulated)
             asking.kept = (answer, tier, simulated)
             asking.ladder.rule_out(rung)
@@ -71,7 +73,7 @@ class Climber:
             up = [rung for rung in candidates if self._routes.of(rung.tier).available()]
             fresh = [rung for rung in up if rung.place not in asking.resting]
             if asking.kept is not None:
-                return next((rung for rung in fresh if asking.ladder.above(rung)), None)
+                return next((rung for rung in fresh if asking.ladder.reached(rung)), None)
             if fresh:
                 return fresh[0]
             if not candidates:
@@ -127,7 +129,10 @@ class Climber:
                 if room > tier.max_tokens:
                     asking.ladder.rule_out(rung)
                     return None
-                room = round(tier.max_tokens * self._policy.truncation_room)
+                room = self._caller.more_room(asking, tier.max_tokens)
+                if room <= tier.max_tokens:
+                    asking.ladder.rule_out(rung)
+                    return None
                 continue
             try:
                 data = decode(answered.reply.text)

@@ -6,8 +6,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from decimal import Decimal
 from typing import TypeVar
 
 from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError, UsageError
@@ -26,11 +24,9 @@ from pipeline.llm.recall import Recall
 from pipeline.llm.routes import Routes
 from pipeline.llm.spending import Spending
 from pipeline.llm.status import CacheStatus, GatewayStatus, Sharing
-from pipeline.settings import ProviderSettings
+from pipeline.settings import ProviderSettings, RedisSettings
 
 T = TypeVar("T")
-
-ZERO_USD = Decimal(0)
 
 
 class Gateway:
@@ -75,25 +71,26 @@ class Gateway:
         policy: GatewayPolicy | None = None,
         *,
         observer: Observer | None = None,
-        redis_url: str = "",
-        daily_usd: Decimal = ZERO_USD,
+        redis: RedisSettings | None = None,
     ) -> Gateway:
         """The gateway to every configured provider that has a key; with Redis, workers share quotas and answers.
 
-        Once this process has spent `daily_usd` in a day (0: any sum), records wait for the next.
         Raises UsageError when no provider has a key.
         """
-        policy = policy or GatewayPolicy()
-        if daily_usd:
-            policy = replace(policy, budgets=(*policy.budgets, Budget(usd=daily_usd)))
         accounts = open_accounts(providers)
-        if not redis_url:
+        if redis is None or not redis.url:
             return cls(accounts, policy, observer=observer)
         # Redis's client takes half a second to import: only those who share pay for it.
         from pipeline.llm.redis_cache import RedisAnswerStore
         from pipeline.llm.redis_fleet import RedisFleet
 
-        return cls(accounts, policy, observer=observer, fleet=RedisFleet(redis_url), store=RedisAnswerStore(redis_url))
+        return cls(
+            accounts,
+            policy,
+            observer=observer,
+            fleet=RedisFleet(redis.url, redis.namespace),
+            store=RedisAnswerStore(redis.url, redis.namespace),
+        )
 
     def require(self, owner: str, tiers: Sequence[Tier]) -> None:
         """Checks a ladder at start-up. Raises UsageError that names the setting: `owner` and the tier's place.
@@ -160,8 +157,7 @@ class Gateway:
         try:
             return await self._climber.climb(asking)
         finally:
-            usage = asking.usage
-            self._spending.settle(allowance, Spent(asking.cost_usd, usage.input_tokens + usage.output_tokens))
+            self._spending.settle(allowance, Spent(asking.cost_usd, asking.tokens))
 
     async def close(self) -> None:
         """Ends all connections."""

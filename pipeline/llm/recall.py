@@ -168,7 +168,7 @@ class Recall:
             completion.cost_usd,
             self._wall(),
         )
-        if asking.kept is None and len(stored.data) <= self._policy.max_answer_bytes:
+        if not asking.provisional and len(stored.data) <= self._policy.max_answer_bytes:
             self._memory.put(key, stored)
             if self._store is not None:
                 put = self._store.put(key, stored, self._policy.fresh_for + self._policy.stale_for)
