@@ -16,7 +16,7 @@ from pipeline import __version__
 from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, Death, envelope, source
 from pipeline.errors import Attempted, Cause, RecordError, Stage
-from pipeline.llm import Completion, RenderedPrompt
+from pipeline.llm import Attempt, Completion, RenderedPrompt
 from pipeline.redact import Keyring, Redaction
 from pipeline.serde import ValueCodec
 from pipeline.stream.record import Headers, Output, Record
@@ -49,6 +49,8 @@ class Way:
     redaction: Redaction | None = None
     prompt: RenderedPrompt | None = None
     completion: Completion[BaseModel] | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    """The calls made for it so far, each of them paid or perhaps paid."""
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Variable of the prompt to the exact paths of the texts it is filled from."""
     died: bool = False
@@ -177,7 +179,7 @@ class OutputWriter:
             entity_id=way.entity_id,
             schema_id=way.schema_id,
             preview=_preview(way.redaction),
-            attempts=_attempts(error) or (way.completion.attempts if way.completion else ()),
+            attempts=tuple(way.attempts),
         )
         if not isinstance(error, RecordError):
             _log.error(
@@ -214,10 +216,6 @@ def _headers(way: Way) -> Headers:
 def _own_headers(way: Way) -> Headers:
     """For the ledgers: what ties their records together, and nothing else that a publisher may have put there."""
     return tuple((name, value) for name, value in _headers(way) if name in _TYING)
-
-
-def _attempts(error: Exception) -> Sequence[Attempted]:
-    return error.attempts if isinstance(error, RecordError) else ()
 
 
 def confidence_of(answer: BaseModel) -> float:

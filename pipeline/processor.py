@@ -129,10 +129,11 @@ class EnrichmentProcessor:
                 tiers=self._tiers,
                 read=lambda data: self._read(data, redaction),
                 outage=Outage(self._spec.outage),
-                lane=Lane.BACKLOG,
+                lane=Lane(self._spec.lane),
                 confidence=confidence_of,
                 deadline=self._spec.limits.deadline,
-            )
+            ),
+            way.attempts,
         )
         redaction.check_answer(_texts(way.completion.answer))
         return way.completion

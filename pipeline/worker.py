@@ -13,7 +13,7 @@ from datetime import timedelta
 from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.deadletters.guard import Guard, GuardPolicy
 from pipeline.errors import UsageError
-from pipeline.llm import Gateway, Tier
+from pipeline.llm import Gateway, GatewayPolicy, Tier
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
@@ -56,9 +56,9 @@ class Worker:
         outcomes = Outcomes()
         gateway = Gateway.open(
             settings.providers,
+            GatewayPolicy.of(settings.gateway, settings.budget),
             observer=GatewayNarrator(),
-            redis_url=settings.redis.url,
-            daily_usd=settings.budget.daily_usd,
+            redis=settings.redis,
         )
         simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
         engines: dict[str, Engine] = {}

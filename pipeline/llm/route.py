@@ -41,6 +41,8 @@ class Pass:
     attended: float
     """When it started, by the clock of our attention."""
     patience: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
+    ended: bool = False
+    """True once the call is over: nobody's patience with it can be cut short any more."""
 
 
 class Route:
@@ -163,6 +165,7 @@ class Route:
 
     def leave(self, granted: Pass, reply: Reply) -> float:
         """The call brought a reply. Returns how long it took, in seconds."""
+        granted.ended = True
         now, before = self._clock(), self.breaker.state
         latency_s = now - granted.started
         actual = Cost(reply.usage.input_tokens - reply.usage.cached_tokens, reply.usage.output_tokens)
@@ -181,6 +184,7 @@ class Route:
 
     def leave_failed(self, granted: Pass, error: ProviderError) -> float:
         """The call failed. Returns how long it took, in seconds."""
+        granted.ended = True
         now, before = self._clock(), self.breaker.state
         alert: Failure | None = None
         self.quota.observe(now, error.limits)
@@ -195,7 +199,11 @@ class Route:
                     self.quota.refund(granted.cost)
                 if self._places is not None:
                     self._places.failed()
-                self.breaker.failed(now, granted.ticket)
+                if error.status is not None and error.status < 500:
+                    # It answers, if only to say that this request came at a bad moment (408, 409, 425).
+                    self.breaker.succeeded(now, granted.ticket)
+                else:
+                    self.breaker.failed(now, granted.ticket)
             case Remedy.ELSEWHERE:
                 self.breaker.succeeded(now, granted.ticket)
             case Remedy.LOCK_OUT:
@@ -207,6 +215,8 @@ class Route:
 
     def leave_cancelled(self, granted: Pass) -> float:
         """The caller gave up: the provider may have counted the call, so its cost stays taken. Returns seconds."""
+        granted.ended = True
+        self._mark_slow()
         now, before = self._clock(), self.breaker.state
         self.breaker.abandoned(now, granted.ticket)
         self._left(granted, before)
@@ -276,7 +286,9 @@ class Route:
         if self.breaker.state is BreakerState.CLOSED:
             return
         while self._slow:
-            self._slow.popitem()[0].patience.reschedule(0)
+            granted, _ = self._slow.popitem()
+            if not granted.ended:
+                granted.patience.reschedule(0)
         if self._flying:
             asyncio.get_running_loop().call_later(GIVE_UP_S, self._give_up_slow)
 

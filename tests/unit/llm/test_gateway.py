@@ -172,6 +172,19 @@ def test_a_provider_that_hangs_is_found_out_long_before_its_timeouts(run: Run) -
     run(main())
 
 
+def test_calls_that_were_slow_and_answer_together_are_answers(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=says(), latency_s=0.5)
+        subject = gateway(openai=provider, anthropic=ScriptedProvider(always=says(), latency_s=0.5))
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(30)))
+        provider.latency_s = 3
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(6)))
+        assert all(route.running == 0 for route in subject.status().routes), "a place was lost"
+        await subject.close()
+
+    run(main())
+
+
 def test_recovery_is_no_storm(run: Run) -> None:
     async def main() -> None:
         provider = ScriptedProvider(always=fails(Failure.OVERLOADED, 503), latency_s=0.1)
@@ -292,6 +305,21 @@ def test_a_rejected_request_is_this_records_failure_and_opens_nothing(run: Run) 
                 await subject.complete(question())
             assert caught.value.cause is Cause.REQUEST_REJECTED
         assert subject.status().routes[0].breaker is BreakerState.CLOSED
+
+    run(main())
+
+
+@pytest.mark.parametrize(("failure", "status"), [(Failure.TIMEOUT, 408), (Failure.SERVER_ERROR, 409)])
+def test_a_request_that_came_at_a_bad_moment_is_tried_again_and_opens_nothing(
+    run: Run, failure: Failure, status: int
+) -> None:
+    async def main() -> None:
+        watcher = Watcher()
+        always = ScriptedProvider([fails(failure, status)] * 20, always=says())
+        subject = gateway(None, watcher, openai=always)
+        completions = await asyncio.gather(*(subject.complete(question(text=str(n))) for n in range(20)))
+        assert {completion.answer for completion in completions} == {"cards"}
+        assert not watcher.changes
 
     run(main())
 
