@@ -29,12 +29,14 @@ check: $(STAMP)
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/pytest -q -n auto tests/unit
 
+# The chaos tests want the machine for themselves; of the others, each of two processes has a stack of its own.
 test: $(STAMP)
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/lint-imports --no-logo --config pyproject.toml
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/pytest
+	@$(BIN)/pytest tests/chaos
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/contract tests/integration tests/unit
 
 chaos: $(STAMP)
 	@$(BIN)/pytest -v tests/chaos

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from pipeline import __version__
 from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, Death, envelope, source
 from pipeline.errors import Attempted, Cause, RecordError, Stage
-from pipeline.llm import Completion, RenderedPrompt
+from pipeline.llm import Attempt, Completion, RenderedPrompt
 from pipeline.questions import confidence_of
 from pipeline.redact import Keyring, Redaction
 from pipeline.serde import ValueCodec
@@ -50,6 +50,8 @@ class Way:
     redaction: Redaction | None = None
     prompt: RenderedPrompt | None = None
     completion: Completion[BaseModel] | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    """The calls made for it so far, each of them paid or perhaps paid."""
     died: bool = False
 
 
@@ -176,7 +178,7 @@ class OutputWriter:
             entity_id=way.entity_id,
             schema_id=way.schema_id,
             preview=_preview(way.redaction),
-            attempts=_attempts(error) or (way.completion.attempts if way.completion else ()),
+            attempts=tuple(way.attempts),
         )
         if not isinstance(error, RecordError):
             _log.error(

@@ -84,7 +84,8 @@ class EnrichmentProcessor:
     async def _ask(self, way: Way, reading: Reading) -> Completion[BaseModel]:
         redaction = way.redaction = reading.redaction
         way.prompt = self._questions.render(reading)
-        way.completion = await self._gateway.complete(self._questions.question(way.tenant_id, way.prompt, redaction))
+        question = self._questions.question(way.tenant_id, way.prompt, redaction)
+        way.completion = await self._gateway.complete(question, way.attempts)
         if not way.completion.safe:
             redaction.check_answer(texts_of(way.completion.answer))
         return way.completion

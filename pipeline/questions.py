@@ -87,7 +87,7 @@ class Questions:
             outage=Outage(self._spec.outage),
             invalid=Invalid(self._spec.invalid),
             fallback=self._fallback,
-            lane=Lane.BACKLOG,
+            lane=Lane(self._spec.lane),
             confidence=confidence_of,
             deadline=self._spec.limits.deadline,
         )

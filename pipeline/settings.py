@@ -131,13 +131,25 @@ class RedisSettings(_Section):
     """Shared quota and cache for a fleet; empty: each worker on its own."""
 
     url: str = ""
+    namespace: str = "pipeline"
+    """Keeps fleets apart that share a server."""
 
 
-class RecallSettings(_Section):
-    """Answers given before, used again."""
+class GatewaySettings(_Section):
+    """How models are asked, by all enrichments together."""
 
-    similar_from: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """From this likeness on, a question gets the answer of one that is nearly the same; 0: of equal ones only."""
+    tenant_weights: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """A tenant's share of a scarce quota beside the others'; one that is not named has 1."""
+    hedge: bool = False
+    """In the interactive lane, ask a second model too when the first takes longer than usual."""
+    cache: bool = True
+    """Give the answer of an equal question again instead of asking."""
+    cache_fresh: Duration = timedelta(hours=1)
+    """For so long an answer is given again."""
+    cache_stale: Duration = timedelta(hours=24)
+    """For so long after that it still stands in while no provider can be asked."""
+    cache_similar_from: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """From this likeness on a question gets the answer of one that is nearly the same; 0: of equal ones only."""
 
 
 class EngineSettings(_Section):
@@ -169,7 +181,7 @@ class CatalogueSettings(_Section):
 
 
 class TelemetrySettings(_Section):
-    """Logs, metrics, traces."""
+    """Logs and metrics."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -186,10 +198,34 @@ class GuardSettings(_Section):
     """How long the processor stays paused before it tries again."""
 
 
-class BudgetSettings(_Section):
-    """Money that may be spent, in US dollars; 0: no limit."""
+class LimitSettings(_Section):
+    """One budget: US dollars, tokens or both (0: any number) for a tenant, an enrichment, or all together (`*`)."""
 
-    daily_usd: Decimal = Decimal(0)
+    tenant: str = "*"
+    enrichment: str = "*"
+    period: Literal["day", "month"] = "day"
+    usd: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+    tokens: Annotated[int, Field(ge=0)] = 0
+    soft_share: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.8")
+    """From this share on it is said aloud and records get no second opinion."""
+    hard: Literal["hold", "cheaper", "fallback", "dead_letter"] = "hold"
+    """What becomes of records once it is spent."""
+
+
+class BudgetSettings(_Section):
+    """What may be spent, as one worker counts it. Money is in US dollars; 0: no limit."""
+
+    daily_usd: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+    """Everything stops for the day once this is spent."""
+    limits: tuple[LimitSettings, ...] = ()
+    record_calls: Annotated[int, Field(ge=1)] = 15
+    """Answers that one record may take, corrections and other tiers included."""
+    record_tokens: Annotated[int, Field(ge=0)] = 200_000
+    """Tokens, in and out, that one record may take."""
+    alarm_factor: Annotated[Decimal, Field(gt=1)] = Decimal(4)
+    """So many times the day's average in five minutes is said aloud."""
+    alarm_usd: Annotated[Decimal, Field(ge=0)] = Decimal(1)
+    """Less than this in five minutes is not."""
 
 
 class Settings(BaseSettings):
@@ -209,7 +245,7 @@ class Settings(BaseSettings):
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     """By name. `openai` and `anthropic` are always there, with the vendors' own addresses and variables."""
     redis: RedisSettings = RedisSettings()
-    recall: RecallSettings = RecallSettings()
+    gateway: GatewaySettings = GatewaySettings()
     engine: EngineSettings = EngineSettings()
     vault: VaultSettings = VaultSettings()
     catalogue: CatalogueSettings = CatalogueSettings()

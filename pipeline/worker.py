@@ -14,7 +14,7 @@ from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.deadletters.guard import Guard, GuardPolicy
 from pipeline.errors import UsageError
 from pipeline.ladder import ladder
-from pipeline.llm import CachePolicy, Gateway, GatewayPolicy, SimilarPolicy
+from pipeline.llm import Gateway, GatewayPolicy
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
@@ -57,10 +57,9 @@ class Worker:
         outcomes = Outcomes()
         gateway = Gateway.open(
             settings.providers,
-            GatewayPolicy(cache=CachePolicy(similar=_similar(settings.recall.similar_from))),
+            GatewayPolicy.of(settings.gateway, settings.budget),
             observer=GatewayNarrator(),
-            redis_url=settings.redis.url,
-            daily_usd=settings.budget.daily_usd,
+            redis=settings.redis,
         )
         simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
         engines: dict[str, Engine] = {}
@@ -141,10 +140,6 @@ class Worker:
                 asyncio.get_running_loop().call_later(probe_after.total_seconds(), engine.resume)
 
         self._outcomes.listen(listen)
-
-
-def _similar(least: float) -> SimilarPolicy | None:
-    return SimilarPolicy(least) if least else None
 
 
 def _engine(

@@ -81,7 +81,8 @@ class LimitsSpec(_Data):
     input_tokens: Annotated[int, Field(ge=100)] = 6000
     too_long: Literal["truncate", "dead_letter"] = "truncate"
     deadline: timedelta = timedelta(minutes=2)
-    """How long one answer may take once a provider takes calls; waiting for one does not count."""
+    """How long a record may take to be answered once it is its turn: the line for a quota does not count, nor, with
+    `outage: wait`, an outage. No call is begun after it."""
 
 
 class TierSpec(_Data):
@@ -98,6 +99,8 @@ class TierSpec(_Data):
     """A valid answer less confident counts as none."""
     answer: dict[str, object] = Field(default_factory=dict)
     """Of a classifier: the fields beside label and confidence that differ from `fallback`."""
+    max_input_tokens: Annotated[int, Field(ge=0)] = 0
+    """Prompts estimated to be longer skip this tier; 0: any length."""
 
 
 Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]
@@ -135,6 +138,8 @@ class EnrichmentSpec(_Data):
     prompt: PromptSpec
     limits: LimitsSpec = LimitsSpec()
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1)]
+    lane: Literal["backlog", "interactive"] = "backlog"
+    """Records of the interactive lane go before all others when a quota is scarce."""
     outage: Literal["wait", "fallback", "dead_letter"] = "wait"
     """What is done while no provider takes calls."""
     invalid: Literal["dead_letter", "fallback"] = "dead_letter"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -85,8 +85,9 @@ async def _ask_all(
 ) -> None:
     """Shows results in the file's order."""
     gateway = Gateway.open(
-        effective.providers, GatewayPolicy(cache=None), redis_url=effective.redis.url,
-        daily_usd=effective.budget.daily_usd,
+        effective.providers,
+        replace(GatewayPolicy.of(effective.gateway, effective.budget), cache=None),
+        redis=effective.redis,
     )  # fmt: skip
     asked: deque[tuple[int, asyncio.Task[Rehearsed]]] = deque()
     try:

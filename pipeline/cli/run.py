@@ -11,9 +11,7 @@ import click
 import uvloop
 
 from pipeline import catalogue, settings
-from pipeline.telemetry import metrics
 from pipeline.telemetry.logs import configure
-from pipeline.worker import Worker
 
 
 @click.command()
@@ -39,6 +37,10 @@ def command(enrichments: tuple[str, ...], until_idle: float | None, as_json: boo
 async def _run(
     effective: settings.Settings, enrichments: tuple[str, ...], idle: timedelta | None, as_json: bool
 ) -> None:
+    # The vendors' SDKs take seconds to import: whoever asks for help does not wait for them.
+    from pipeline.telemetry import metrics
+    from pipeline.worker import Worker
+
     worker = await Worker.open(effective, catalogue.load(effective.catalogue), enrichments)
     if effective.telemetry.metrics_port:
         metrics.serve(effective.telemetry.metrics_port, worker.status, asyncio.get_running_loop())

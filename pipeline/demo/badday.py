@@ -1,25 +1,25 @@
-"""An ordinary bad day at the providers: quotas, 429s, faults of every kind, and the first one out for a while.
-
-Only simulated providers have one. What they were set to before comes back afterwards.
-"""
+"""An ordinary bad day at the providers: quotas, 429s, faults of every kind, and the first one out for a while."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import tempfile
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self, cast
+from pathlib import Path
+from typing import Final, Self, cast
 
+from pipeline.devstack import ports
+from pipeline.devstack.simulator import Simulator as Server
+from pipeline.devstack.tether import Tether
 from pipeline.errors import UnavailableError
 from pipeline.settings import ProviderSettings, Settings
-from pipeline.simulator import profile as profiles
 
-_CONDITIONS = ("latency", "quota", "faults")
+_MOST_RECORDED: Final = 100_000
 _TIMEOUT_S = 10.0
 
 
@@ -29,25 +29,13 @@ class Simulator:
 
     url: str
 
-    @classmethod
-    def of(cls, providers: Mapping[str, ProviderSettings]) -> Self | None:
-        """The one that stands for these providers; None when one of them is not simulated."""
-        if not providers or not all(provider.simulated for provider in providers.values()):
-            return None
-        address = urllib.parse.urlsplit(next(iter(providers.values())).base_url)
-        return cls(f"{address.scheme}://{address.netloc}/control")
-
     def change(self, patch: Mapping[str, object]) -> None:
         """Applies a merge patch."""
         self._ask("", patch)
 
-    def profile(self) -> Mapping[str, object]:
-        """What is set other than by default."""
-        return cast(Mapping[str, object], self._ask("")["profile"])
-
-    def prompts(self, most: int) -> list[Mapping[str, object]]:
-        """The bodies of the last requests that reached it, oldest first."""
-        found = cast(Sequence[Mapping[str, object]], self._ask(f"/requests?limit={most}")["requests"])
+    def prompts(self) -> list[Mapping[str, object]]:
+        """The bodies of the requests that it recorded, oldest first."""
+        found = cast(Sequence[Mapping[str, object]], self._ask(f"/requests?limit={_MOST_RECORDED}")["requests"])
         return [body for entry in found if isinstance(body := entry["body"], Mapping)]
 
     def _ask(self, path: str, body: Mapping[str, object] | None = None) -> Mapping[str, object]:
@@ -66,45 +54,46 @@ class Simulator:
             ) from None
 
 
+@dataclass(frozen=True, slots=True)
 class BadDay:
-    """The demo's conditions, by the simulator's shipped profile `demo`; its outage comes when it is asked for."""
+    """A simulator of this run's own: other runs and the stack's simulator are not disturbed, and what reached it is
+    this run's.
+    """
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-        shipped = profiles.load("demo")
-        self._wires = {
-            name: {part: found for part, found in wire.model_dump(mode="json").items() if part in _CONDITIONS}
-            for name, wire in (("openai", shipped.openai), ("anthropic", shipped.anthropic))
-        }
+    simulator: Simulator
+    settings: Settings
+    """The run's, with every provider at this simulator, and the quotas that it enforces."""
 
+    @classmethod
     @contextmanager
-    def lasting(self, requests: int) -> Iterator[None]:
-        """Conditions for the length of the context, with the last `requests` requests kept to be looked at."""
-        before = self._simulator.profile()
-        nothing = {name: dict.fromkeys((*_CONDITIONS, "outage"), None) for name in self._wires}
-        try:
-            self._simulator.change(nothing)
-            self._simulator.change({**self._wires, "record_requests": requests})
-            yield
-        finally:
-            self._simulator.change({**nothing, "record_requests": before.get("record_requests")})
-            kept = {
-                name: {part: found for part, found in wire.items() if part in _CONDITIONS}
-                for name in self._wires
-                if isinstance(wire := before.get(name), Mapping)
-            }
-            self._simulator.change(kept)
+    def lasting(cls, settings: Settings, requests: int) -> Iterator[Self]:
+        """By the shipped profile `demo`, its last `requests` requests kept to be looked at.
+
+        It ends with the context or with this process, however that ends. Raises UnavailableError when it does not
+        start.
+        """
+        with tempfile.TemporaryDirectory(prefix="pipeline-demo-", ignore_cleanup_errors=True) as name:
+            folder = Path(name)
+            tether = Tether(folder)
+            try:
+                server = Server(folder / "simulator", folder / "run", ports.free(1)[0], "demo")
+                server.prepare(lambda line: None)
+                server.start()
+                simulator = Simulator(f"{server.url}/control")
+                simulator.change({"record_requests": min(_MOST_RECORDED, requests)})
+                yield cls(simulator, _asking(server, settings))
+            finally:
+                tether.cut()
 
     def outage(self, provider: ProviderSettings, seconds: float) -> None:
         """The provider answers 503 to everything from now on, for so long."""
-        self._simulator.change({provider.wire: {"outage": {"seconds": seconds, "kind": "503"}}})
+        self.simulator.change({provider.wire: {"outage": {"seconds": seconds, "kind": "503"}}})
 
-    def quotas(self, settings: Settings) -> Settings:
-        """Settings in which the simulated accounts have the quotas of these conditions."""
-        providers = dict(settings.providers)
-        for name, provider in providers.items():
-            if provider.simulated:
-                quota = cast(Mapping[str, int], self._wires[provider.wire]["quota"])
-                own = {field: value for field, value in quota.items() if field.endswith("_per_minute")}
-                providers[name] = provider.model_copy(update=own)
-        return settings.model_copy(update={"providers": providers})
+
+def _asking(server: Server, settings: Settings) -> Settings:
+    wires = cast(Mapping[str, Mapping[str, object]], server.settings()["providers"])
+    providers = {
+        name: ProviderSettings.model_validate({**provider.model_dump(), **wires[provider.wire]})
+        for name, provider in settings.providers.items()
+    }
+    return settings.model_copy(update={"providers": providers})

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pipeline.catalogue import Catalogue
-from pipeline.demo.badday import BadDay, Simulator
+from pipeline.demo.badday import BadDay
 from pipeline.demo.balance import Balance
 from pipeline.demo.evidence import Evidence, Example, Found
 from pipeline.demo.traffic import Stream, traffic
@@ -38,6 +38,8 @@ _OTHERS_S = 15.0
 _FRAME_S = 0.25
 _RATE_OVER_S = 5.0
 _LOG_LINES = 5
+_REQUESTS_A_RECORD = 5
+"""Kept to be looked at: calls, their retries and corrections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +81,23 @@ class Session:
         Raises UnavailableError when nothing moves any more, and what the worker raises.
         """
         providers = self._providers()
-        simulator = Simulator.of(providers)
+        simulated = all(provider.simulated for provider in providers.values())
         since = datetime.now(UTC) - timedelta(seconds=5)
         records = await asyncio.to_thread(self._records)
         evidence = Evidence(self._codecs, self.settings.kafka.client(), self.run_id, since)
         with ExitStack() as ending:
             ending.enter_context(_listening(self._log))
             ending.enter_context(self._interruptible())
-            day, settings = None, self.settings
-            if simulator is not None:
-                day = BadDay(simulator)
-                await asyncio.to_thread(ending.enter_context, day.lasting(min(100_000, 3 * len(records))))
-                settings = day.quotas(settings)
-            worker = await Worker.open(settings, self.catalogue, list(self.counts))
+            day = None
+            if simulated:
+                bad = BadDay.lasting(self.settings, _REQUESTS_A_RECORD * len(records))
+                day = await asyncio.to_thread(ending.enter_context, bad)
+            worker = await Worker.open(day.settings if day else self.settings, self.catalogue, list(self.counts))
             gateway = await self._work(worker, records, day, providers)
             if self._interrupted.is_set():
                 return None
             found = await self._found(evidence)
-            examples = await self._examples(evidence, found, simulator, len(records))
+            examples = await self._examples(evidence, found, day)
         balances = {name: one.balance for name, one in found.items()}
         routes = gateway.routes
         return Result(
@@ -107,7 +108,7 @@ class Session:
             throttled=sum(route.throttled for route in routes),
             failed=sum(route.failed for route in routes),
             first=next(iter(providers)),
-            simulated=simulator is not None,
+            simulated=simulated,
         )
 
     async def _work(
@@ -211,12 +212,10 @@ class Session:
                 return found
             await asyncio.sleep(1.0)
 
-    async def _examples(
-        self, evidence: Evidence, found: Mapping[str, Found], simulator: Simulator | None, records: int
-    ) -> dict[str, Example]:
+    async def _examples(self, evidence: Evidence, found: Mapping[str, Found], day: BadDay | None) -> dict[str, Example]:
         examples = {name: one.example for name, one in found.items() if one.example is not None}
-        if simulator is not None:
-            bodies = await asyncio.to_thread(simulator.prompts, 3 * records)
+        if day is not None:
+            bodies = await asyncio.to_thread(day.simulator.prompts)
             for name, example in examples.items():
                 example.prompt = await evidence.prompt(self.catalogue.enrichment(name), example.event_id, bodies)
         return examples

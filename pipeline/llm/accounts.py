@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from pipeline.errors import UsageError
 from pipeline.llm.providers.anthropic_messages import AnthropicMessages
@@ -41,6 +44,7 @@ def open_account(name: str, settings: ProviderSettings) -> Account:
     return Account(
         provider,
         settings.wire,
+        _key_digest(key, settings.base_url),
         requests_per_minute=settings.requests_per_minute,
         tokens_per_minute=settings.tokens_per_minute,
         input_tokens_per_minute=settings.input_tokens_per_minute,
@@ -60,6 +64,12 @@ def _in_process(name: str, settings: ProviderSettings) -> Account:
             f"provider {name} has no folder of classifiers: set PIPELINE_PROVIDERS__{name.upper()}__FOLDER"
         )
     return Account(LocalClassifiers(Path(settings.folder)), "local", in_process=True, priced=False)
+
+
+def _key_digest(key: SecretStr | None, base_url: str) -> str:
+    """Too short to say anything of the key."""
+    secret = f"{key.get_secret_value() if key else ''}\0{base_url}"
+    return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=4, person=b"quota pool").hexdigest()
 
 
 def _has_quota(settings: ProviderSettings) -> bool:

@@ -31,6 +31,8 @@ class BreakerPolicy:
     time is over, not when it ends: a provider that hangs is found out before its timeouts. When the breaker opens,
     calls that are slow are given up and asked elsewhere."""
     slow_min_s: float = 2.0
+    slow_unknown_s: float = 20.0
+    """What counts as slow before the model's first answer, when nobody knows what it usually takes."""
     open_s: float = 0.5
     """How long the first opening lasts; each failed probe multiplies it by `growth`, up to `max_open_s`."""
     growth: float = 2.0

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
@@ -91,9 +91,12 @@ class Caller:
             if granted is None:
                 return None
             try:
-                if self._hedges.may(asking.question.lane):
-                    return await self._ask_twice(asking, rung, route, granted, request)
-                return await self._ask(asking, rung, route, granted, request)
+                async with asyncio.timeout(asking.left_s()):
+                    if self._hedges.may(asking.question.lane):
+                        return await self._ask_twice(asking, rung, route, granted, request)
+                    return await self._ask(asking, rung, route, granted, request)
+            except TimeoutError:
+                raise asking.outage() from None
             except ProviderError as error:
                 remedy = REMEDIES[error.failure]
                 if remedy is Remedy.ELSEWHERE:
@@ -106,6 +109,9 @@ class Caller:
                     asking.resting.add(rung.place)
                     return None
                 pause_s = backoff_s(self._policy.retry, retries, error.limits.retry_after_s, self._draw)
+            left_s = asking.left_s()
+            if left_s is not None and left_s <= pause_s:
+                raise asking.outage()
             retries += 1
             await asyncio.sleep(pause_s)
 
@@ -143,9 +149,16 @@ class Caller:
             cost.input_tokens + cost.output_tokens,
         )
 
+    def more_room(self, asking: Asking[T], max_tokens: int) -> int:
+        """What an answer that was cut off may take at its second try, in tokens: more, inside the record's cap."""
+        room = round(max_tokens * self._policy.truncation_room)
+        if not self._policy.max_tokens:
+            return room
+        return min(room, self._policy.max_tokens - asking.tokens - asking.question.prompt.estimated_tokens)
+
     def _check_cap(self, asking: Asking[T], input_tokens: int) -> None:
         """Answers that make the next prompt longer, or models that never answer validly, must not become a spiral."""
-        spent = asking.usage.input_tokens + asking.usage.output_tokens
+        spent = asking.tokens
         if asking.answers >= self._policy.max_calls or spent + input_tokens > self._policy.max_tokens > 0:
             raise BudgetError(
                 f"{asking.answers} calls with {spent} tokens were made for this record, which is the most"
@@ -157,36 +170,27 @@ class Caller:
         return closed and retries < self._policy.retry.retries and route.budget.withdraw()
 
     async def _enter(self, asking: Asking[T], route: Route, cost: Cost) -> Pass | None:
-        question = asking.question
-        left_s = asking.left_s()
-        if left_s is None:
-            return await route.enter(cost, question.lane, question.tenant)
-        try:
-            async with asyncio.timeout(left_s):
-                return await route.enter(cost, question.lane, question.tenant)
-        except TimeoutError:
-            raise asking.outage() from None
+        with asking.in_line():
+            return await route.enter(cost, asking.question.lane, asking.question.tenant)
 
     async def _ask_twice(
         self, asking: Asking[T], rung: Rung, route: Route, granted: Pass, request: Request
     ) -> Answered:
         """The same, and when it takes longer than usual another model beside it: the first reply counts."""
-        calls = {asyncio.create_task(self._ask(asking, rung, route, granted, request))}
-        (first,) = calls
+        calls = unused = [asyncio.create_task(self._ask(asking, rung, route, granted, request))]
         try:
             done, _ = await asyncio.wait(calls, timeout=self._hedges.after_s(route))
             if not done and (second := self._second(asking, rung, request)) is not None:
-                calls.add(second)
-            while True:
-                done, pending = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-                for call in done:
-                    if call.exception() is None or not pending:
-                        return call.result() if call.exception() is None else first.result()
-                calls = pending
+                calls.append(second)
+            chosen = await _first_reply(calls)
+            await _end(calls)
+            unused = [call for call in calls if call is not chosen]
+            return chosen.result()
         finally:
-            for call in calls:
-                call.cancel()
-            await asyncio.gather(*calls, return_exceptions=True)
+            await _end(calls)
+            for call in unused:
+                if not call.cancelled() and call.exception() is None:
+                    self.write_down(asking, call.result(), Outcome.UNUSED)
 
     def _second(self, asking: Asking[T], rung: Rung, request: Request) -> asyncio.Task[Answered] | None:
         """A call to the next model that takes one at once."""
@@ -262,3 +266,20 @@ class Caller:
             digest = hmac.new(self._salt, tenant.encode("utf-8", "replace"), hashlib.sha256)
             found = self._user_hashes[tenant] = digest.hexdigest()[:32]
         return found
+
+
+async def _first_reply(calls: Sequence[asyncio.Task[Answered]]) -> asyncio.Task[Answered]:
+    """The first of them that brings a reply; the first one made when none does."""
+    pending = set(calls)
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for call in calls:
+            if call in done and call.exception() is None:
+                return call
+    return calls[0]
+
+
+async def _end(calls: Sequence[asyncio.Task[Answered]]) -> None:
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)

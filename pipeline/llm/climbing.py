@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import TypeVar
 
-from pipeline.errors import CallError
+from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError
 from pipeline.llm.answers import correction, decode
 from pipeline.llm.asking import Asking
 from pipeline.llm.calling import Caller
@@ -41,13 +41,20 @@ class Climber:
     async def climb(self, asking: Asking[T]) -> Completion[T]:
         """Raises CallError when no tier gives an answer to use."""
         while (rung := await self._next_rung(asking)) is not None:
-            found = await self._ask_tier(asking, rung)
+            try:
+                found = await self._ask_tier(asking, rung)
+            except (BudgetError, ProvidersOutError, AnswerError):
+                if asking.kept is None:
+                    raise
+                break  # no second opinion can be had, and the first one is valid
             if found is None:
                 continue
             answer, rung = found
             tier = rung.tier
             simulated = self._accounts[tier.provider].simulated
-            if not _unsure(asking.question, answer, tier) or not asking.ladder.stronger(rung):
+            unsure = _unsure(asking.question, answer, tier)
+            asking.provisional = unsure and bool(asking.ladder.above(rung))
+            if not unsure or not asking.ladder.stronger(rung):
                 return asking.completion(answer, tier, simulated=simulated)
             asking.kept = (answer, tier, simulated)
             asking.ladder.rule_out(rung)
@@ -66,7 +73,7 @@ class Climber:
             up = [rung for rung in candidates if self._routes.of(rung.tier).available()]
             fresh = [rung for rung in up if rung.place not in asking.resting]
             if asking.kept is not None:
-                return next((rung for rung in fresh if asking.ladder.above(rung)), None)
+                return next((rung for rung in fresh if asking.ladder.reached(rung)), None)
             if fresh:
                 return fresh[0]
             if not candidates:
@@ -107,6 +114,8 @@ class Climber:
         tier, question = rung.tier, asking.question
         told, corrections, room = "", 0, tier.max_tokens
         while True:
+            if asking.overdue:
+                raise asking.late()
             answered = await self._caller.call(asking, rung, told, room)
             if answered is None:
                 return None
@@ -120,35 +129,39 @@ class Climber:
                 if room > tier.max_tokens:
                     asking.ladder.rule_out(rung)
                     return None
-                room = round(tier.max_tokens * self._policy.truncation_room)
+                room = self._caller.more_room(asking, tier.max_tokens)
+                if room <= tier.max_tokens:
+                    asking.ladder.rule_out(rung)
+                    return None
                 continue
             try:
                 data = decode(answered.reply.text)
                 answer = question.read(data)
-            except InvalidAnswerError as error:
+                declined = _below(question, answer, answered.rung.tier.decline_below)
+                unsure = declined or _unsure(question, answer, answered.rung.tier)
+            except Exception as error:
+                # Paid for, whatever else is wrong with it: with the code that reads it, too.
                 self._caller.write_down(asking, answered, Outcome.INVALID)
+                if not isinstance(error, InvalidAnswerError):
+                    raise
                 if corrections >= self._policy.corrections:
                     asking.ladder.rule_out(rung)
                     return None
                 corrections += 1
                 told = correction(error.problems)
                 continue
-            if _too_unsure(question, answer, answered.rung.tier):
-                self._caller.write_down(asking, answered, Outcome.UNSURE)
+            self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
+            if declined:
                 asking.ladder.rule_out(rung)
                 return None
             # A classifier's answer is not kept: it costs nothing, and models should answer when they are back.
             asking.data = None if self._accounts[tier.provider].in_process else data
-            unsure = _unsure(question, answer, answered.rung.tier)
-            self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
             return answer, answered.rung
 
 
-def _too_unsure(question: Question[T], answer: T, tier: Tier) -> bool:
-    below = tier.decline_below
-    return below is not None and question.confidence is not None and question.confidence(answer) < below
-
-
 def _unsure(question: Question[T], answer: T, tier: Tier) -> bool:
-    below = tier.escalate_below
-    return below is not None and question.confidence is not None and question.confidence(answer) < below
+    return _below(question, answer, tier.escalate_below)
+
+
+def _below(question: Question[T], answer: T, least: float | None) -> bool:
+    return least is not None and question.confidence is not None and question.confidence(answer) < least

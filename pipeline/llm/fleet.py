@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from pipeline.llm.route import Route
 from pipeline.llm.routes import Routes
 from pipeline.llm.status import Sharing
 
@@ -65,7 +66,7 @@ class ShareKeeper:
 
     async def renew(self) -> None:
         """One round: demands out, shares in."""
-        pools = {f"{route.provider}/{route.model}": route for route in self._routes if route.quota.limited}
+        pools = {_pool(route): route for route in self._routes if route.quota.limited}
         if not pools:
             return
         try:
@@ -73,6 +74,12 @@ class ShareKeeper:
                 {name: min(1.0, max(LEAST_DEMAND, route.demand())) for name, route in pools.items()}
             )
         except FleetAwayError:
+            self._turn(Sharing.AWAY)
+            return
+        except Exception:
+            # Whatever the store says: a worker that has lost its fleet goes on, and says so.
+            if self.sharing is not Sharing.AWAY:
+                log.exception("the store of the shared quota answers what nobody can read")
             self._turn(Sharing.AWAY)
             return
         self._turn(Sharing.SHARED)
@@ -92,3 +99,8 @@ class ShareKeeper:
         while True:
             await self.renew()
             await asyncio.sleep(PERIOD_S)
+
+
+def _pool(route: Route) -> str:
+    """The name under which all workers that use this quota know it."""
+    return f"{route.provider}/{route.model}/{route.account.key_digest}"

@@ -6,8 +6,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from decimal import Decimal
 from typing import TypeVar
 
 from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError, UsageError
@@ -22,18 +20,14 @@ from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.local import LocalClassifiers
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
-from pipeline.llm.question import Completion, Invalid, Outage, Question, Tier
+from pipeline.llm.question import Attempt, Completion, Invalid, Outage, Question, Tier
 from pipeline.llm.recall import Recall
-from pipeline.llm.redis_cache import RedisAnswerStore
-from pipeline.llm.redis_fleet import RedisFleet
 from pipeline.llm.routes import Routes
 from pipeline.llm.spending import Spending
 from pipeline.llm.status import CacheStatus, GatewayStatus, Sharing
-from pipeline.settings import ProviderSettings
+from pipeline.settings import ProviderSettings, RedisSettings
 
 T = TypeVar("T")
-
-ZERO_USD = Decimal(0)
 
 
 class Gateway:
@@ -78,23 +72,25 @@ class Gateway:
         policy: GatewayPolicy | None = None,
         *,
         observer: Observer | None = None,
-        redis_url: str = "",
-        daily_usd: Decimal = ZERO_USD,
+        redis: RedisSettings | None = None,
     ) -> Gateway:
         """The gateway to every configured provider that has a key; with Redis, workers share quotas and answers.
 
-        Once this process has spent `daily_usd` in a day (0: any sum), records wait for the next.
         Raises UsageError when no provider has a key.
         """
-        policy = policy or GatewayPolicy()
-        if daily_usd:
-            policy = replace(policy, budgets=(*policy.budgets, Budget(usd=daily_usd)))
+        accounts = open_accounts(providers)
+        if redis is None or not redis.url:
+            return cls(accounts, policy, observer=observer)
+        # Redis's client takes half a second to import: only those who share pay for it.
+        from pipeline.llm.redis_cache import RedisAnswerStore
+        from pipeline.llm.redis_fleet import RedisFleet
+
         return cls(
-            open_accounts(providers),
+            accounts,
             policy,
             observer=observer,
-            fleet=RedisFleet(redis_url) if redis_url else None,
-            store=RedisAnswerStore(redis_url) if redis_url else None,
+            fleet=RedisFleet(redis.url, redis.namespace),
+            store=RedisAnswerStore(redis.url, redis.namespace),
         )
 
     def require(self, owner: str, tiers: Sequence[Tier], schema: Mapping[str, object] | None = None) -> None:
@@ -117,15 +113,17 @@ class Gateway:
             elif account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
                 raise UsageError(f"{where}.model: {objection}")
 
-    async def complete(self, question: Question[T]) -> Completion[T]:
+    async def complete(self, question: Question[T], made: list[Attempt] | None = None) -> Completion[T]:
         """A valid answer, as soon as one of the question's tiers can give it.
 
-        Raises RefusalError, AnswerError, ProvidersOutError or CallError, each with its `attempts`; UsageError when a
-        tier names a provider that the settings do not have.
+        Every call is added to `made` as it ends: whoever pays knows of them whatever is raised here or later.
+        Raises RefusalError, AnswerError, ProvidersOutError, CallError or BudgetError, each with its `attempts`;
+        UsageError when a tier names a provider that the settings do not have; and what the question's own functions
+        raise.
         """
         if self._keeper is not None:
             self._keeper.start()
-        asking = Asking(question, self._clock)
+        asking = Asking(question, self._clock, made)
         try:
             if self._recall is None:
                 return await self._ask(asking)
@@ -164,8 +162,7 @@ class Gateway:
         try:
             return await self._climber.climb(asking)
         finally:
-            usage = asking.usage
-            self._spending.settle(allowance, Spent(asking.cost_usd, usage.input_tokens + usage.output_tokens))
+            self._spending.settle(allowance, Spent(asking.cost_usd, asking.tokens))
 
     async def close(self) -> None:
         """Ends all connections."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from pipeline.llm.breaker import BreakerPolicy
-from pipeline.llm.budget import Budget, SpendRatePolicy
+from pipeline.llm.budget import Budget, Hard, Period, SpendRatePolicy
 from pipeline.llm.cache import CachePolicy
 from pipeline.llm.concurrency import ConcurrencyPolicy
 from pipeline.llm.hedging import HedgePolicy
 from pipeline.llm.retry import RetryPolicy
+from pipeline.llm.similar import SimilarPolicy
+from pipeline.settings import BudgetSettings, GatewaySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,35 @@ class GatewayPolicy:
     """Tokens, in and out, that one record may take; 0: any number."""
     tenant_weights: Mapping[str, float] = field(default_factory=dict)
     """Shares of a scarce quota; a tenant not named has 1."""
+
+    @classmethod
+    def of(cls, gateway: GatewaySettings, budget: BudgetSettings) -> Self:
+        """What the settings say; all that they leave open is as it is here."""
+        limits = [
+            Budget(
+                limit.tenant,
+                limit.enrichment,
+                Period(limit.period),
+                limit.usd,
+                limit.tokens,
+                limit.soft_share,
+                Hard(limit.hard),
+            )
+            for limit in budget.limits
+        ]
+        if budget.daily_usd:
+            limits.append(Budget(usd=budget.daily_usd))
+        return cls(
+            hedge=HedgePolicy() if gateway.hedge else None,
+            cache=_cache(gateway) if gateway.cache else None,
+            budgets=tuple(limits),
+            spend_rate=SpendRatePolicy(factor=budget.alarm_factor, least_usd=budget.alarm_usd),
+            max_calls=budget.record_calls,
+            max_tokens=budget.record_tokens,
+            tenant_weights=gateway.tenant_weights,
+        )
+
+
+def _cache(gateway: GatewaySettings) -> CachePolicy:
+    least = gateway.cache_similar_from
+    return CachePolicy(gateway.cache_fresh, gateway.cache_stale, similar=SimilarPolicy(least) if least else None)

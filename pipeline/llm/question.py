@@ -22,7 +22,10 @@ class Lane(StrEnum):
 
 
 class Outage(StrEnum):
-    """What is done when nobody can be asked: every tier's provider is away, out of quota or out of money."""
+    """What is done when nobody can be asked: every tier's provider is away, or out of money.
+
+    A quota in use is no outage: calls stand in line for it, and their turn comes.
+    """
 
     WAIT = "wait"
     FALLBACK = "fallback"
@@ -70,8 +73,12 @@ class Question(Generic[T]):
 
     `read` makes the answer of the decoded JSON and raises InvalidAnswerError when it is not valid. `fallback` makes
     the safe answer, where `outage`, `invalid` or a spent budget asks for it. `confidence` reads the answer's own, from
-    0 to 1. `deadline` bounds the time spent asking; while `outage` is WAIT, time spent waiting for quota or for a
-    provider to come back is not in it.
+    0 to 1.
+
+    `deadline` is how long a record may take to be answered, once it is its turn: time in line for a quota or a place is
+    not in it. Where `outage` is WAIT, neither is the time of an outage: not that of failed calls, nor that until a
+    provider is back. A call on its way is cut short at the deadline, except where `outage` is WAIT; none is begun after
+    it. What is valid though unsure by then is the answer.
     """
 
     enrichment: str
@@ -137,6 +144,8 @@ class Outcome(StrEnum):
     UNUSABLE_MODEL = "unusable_model"
     SPENT = "spent"
     CANCELLED = "cancelled"
+    UNUSED = "unused"
+    """A reply that came when another had been taken: paid for all the same."""
 
 
 @dataclass(frozen=True, slots=True)

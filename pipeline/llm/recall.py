@@ -7,7 +7,7 @@ import copy
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -20,8 +20,18 @@ from pipeline.llm.status import CacheStatus
 
 T = TypeVar("T")
 
-Flight = asyncio.Future["StoredAnswer | CallError | None"]
-"""What the first of several equal questions comes to: an answer, a failure that is the question's own, or nothing."""
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """The first of several equal questions, and what it comes to: an answer, a failure that is the question's own, or
+    nothing."""
+
+    first: Asking[Any]
+    lands: asyncio.Future[StoredAnswer | CallError | None]
+
+
+LOOK_S = 0.05
+"""Whose time is nearly over looks no more often than this whether the one in front still stands in line."""
 
 
 @dataclass(slots=True)
@@ -105,8 +115,7 @@ class Recall:
     async def _lead(
         self, key: str, asking: Asking[T], ask: Callable[[Asking[T]], Awaitable[Completion[T]]]
     ) -> Completion[T]:
-        flight: Flight = asyncio.get_running_loop().create_future()
-        self._flights[key] = flight
+        flight = self._flights[key] = Flight(asking, asyncio.get_running_loop().create_future())
         outcome: StoredAnswer | CallError | None = None
         try:
             stored = self._memory.get(key, self._wall())
@@ -133,15 +142,19 @@ class Recall:
             raise
         finally:
             del self._flights[key]
-            flight.set_result(outcome)
+            flight.lands.set_result(outcome)
 
     async def _follow(self, asking: Asking[T], flight: Flight) -> Completion[T] | None:
         """The equal question's answer. None when it has none to share: this one has to see for itself."""
-        try:
-            async with asyncio.timeout(asking.left_s()):
-                outcome = await asyncio.shield(flight)
-        except TimeoutError:
-            raise asking.outage() from None
+        while not flight.lands.done():
+            # As the one in front stands in line, so does this one.
+            own_s, front_s = asking.worked_s(), flight.first.worked_s()
+            left_s = asking.left_s()
+            await asyncio.wait([flight.lands], timeout=None if left_s is None else max(LOOK_S, left_s))
+            asking.was_in_line(asking.worked_s() - own_s - (flight.first.worked_s() - front_s))
+            if asking.overdue and not flight.lands.done():
+                raise asking.outage()
+        outcome = flight.lands.result()
         if isinstance(outcome, CallError):
             # Its calls are on the other record's bill.
             error = copy.copy(outcome)
@@ -174,7 +187,7 @@ class Recall:
             completion.cost_usd,
             self._wall(),
         )
-        if asking.kept is None and len(stored.data) <= self._policy.max_answer_bytes:
+        if not asking.provisional and len(stored.data) <= self._policy.max_answer_bytes:
             self._memory.put(key, stored)
             if self._similar is not None:
                 self._similar.add(self._keys.scope(asking.question), asking.question.prompt.record.text, key)

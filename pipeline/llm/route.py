@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pipeline.llm.attention import TICK_S, Attention
 from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
 from pipeline.llm.concurrency import AdaptiveLimit
 from pipeline.llm.observer import BreakerChange, Observer, Throttle
@@ -37,7 +38,11 @@ class Pass:
     ticket: int
     timeout_s: float
     started: float
+    attended: float
+    """When it started, by the clock of our attention."""
     patience: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
+    ended: bool = False
+    """True once the call is over: nobody's patience with it can be cut short any more."""
 
 
 class Route:
@@ -72,6 +77,8 @@ class Route:
         self._places = places
         self._parked: deque[asyncio.Future[None]] = deque()
         self._flying: dict[Pass, None] = {}
+        self._attention = Attention(clock)
+        self._look: asyncio.TimerHandle | None = None
         self._slow: dict[Pass, None] = {}
         self._observer = observer
         self._clock = clock
@@ -158,6 +165,7 @@ class Route:
 
     def leave(self, granted: Pass, reply: Reply) -> float:
         """The call brought a reply. Returns how long it took, in seconds."""
+        granted.ended = True
         now, before = self._clock(), self.breaker.state
         latency_s = now - granted.started
         actual = Cost(reply.usage.input_tokens - reply.usage.cached_tokens, reply.usage.output_tokens)
@@ -176,6 +184,7 @@ class Route:
 
     def leave_failed(self, granted: Pass, error: ProviderError) -> float:
         """The call failed. Returns how long it took, in seconds."""
+        granted.ended = True
         now, before = self._clock(), self.breaker.state
         alert: Failure | None = None
         self.quota.observe(now, error.limits)
@@ -190,7 +199,11 @@ class Route:
                     self.quota.refund(granted.cost)
                 if self._places is not None:
                     self._places.failed()
-                self.breaker.failed(now, granted.ticket)
+                if error.status is not None and error.status < 500:
+                    # It answers, if only to say that this request came at a bad moment (408, 409, 425).
+                    self.breaker.succeeded(now, granted.ticket)
+                else:
+                    self.breaker.failed(now, granted.ticket)
             case Remedy.ELSEWHERE:
                 self.breaker.succeeded(now, granted.ticket)
             case Remedy.LOCK_OUT:
@@ -202,6 +215,8 @@ class Route:
 
     def leave_cancelled(self, granted: Pass) -> float:
         """The caller gave up: the provider may have counted the call, so its cost stays taken. Returns seconds."""
+        granted.ended = True
+        self._mark_slow()
         now, before = self._clock(), self.breaker.state
         self.breaker.abandoned(now, granted.ticket)
         self._left(granted, before)
@@ -217,8 +232,9 @@ class Route:
 
     async def close(self) -> None:
         """Ends what runs in the background."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._look):
+            if timer is not None:
+                timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -230,8 +246,10 @@ class Route:
             self._unused(cost)
             return None
         self._report(before)
-        granted = Pass(cost, ticket, self._timeout_s(), now)
+        granted = Pass(cost, ticket, self._timeout_s(), now, self._attention.tick())
         self._flying[granted] = None
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(TICK_S, self._on_look)
         return granted
 
     def _timeout_s(self) -> float:
@@ -240,14 +258,14 @@ class Route:
         return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, self._slow_after_s()))
 
     def _slow_after_s(self) -> float:
-        policy = self.breaker.policy
-        return max(policy.slow_min_s, policy.slow_factor * (self._latency_s.value or 0.0))
+        policy, usual = self.breaker.policy, self._latency_s.value
+        return policy.slow_unknown_s if usual is None else max(policy.slow_min_s, policy.slow_factor * usual)
 
     def _mark_slow(self) -> None:
         """Tells the breaker of calls that have been away for too long; the oldest come first."""
         now = self._clock()
-        since = now - self._slow_after_s()
-        while self._flying and (oldest := next(iter(self._flying))).started < since:
+        since = self._attention.now() - self._slow_after_s()
+        while self._flying and (oldest := next(iter(self._flying))).attended < since:
             del self._flying[oldest]
             self._slow[oldest] = None
             before = self.breaker.state
@@ -255,13 +273,22 @@ class Route:
             if self.breaker.state is not before:
                 self._turned(before)
 
+    def _on_look(self) -> None:
+        self._look = None
+        self._attention.tick()
+        self._mark_slow()
+        if self._flying:
+            self._look = asyncio.get_running_loop().call_later(TICK_S, self._on_look)
+
     def _give_up_slow(self) -> None:
         """While the breaker is open, who has been away for too long is better asked elsewhere."""
         self._mark_slow()
         if self.breaker.state is BreakerState.CLOSED:
             return
         while self._slow:
-            self._slow.popitem()[0].patience.reschedule(0)
+            granted, _ = self._slow.popitem()
+            if not granted.ended:
+                granted.patience.reschedule(0)
         if self._flying:
             asyncio.get_running_loop().call_later(GIVE_UP_S, self._give_up_slow)
 

@@ -45,11 +45,13 @@ class Ladder:
 
     def stronger(self, rung: Rung) -> list[Rung]:
         """Who stands above `rung` and may be asked for a second opinion."""
-        if self._low:
-            return []
+        return [] if self._low else self.above(rung)
+
+    def above(self, rung: Rung) -> list[Rung]:
+        """Who stands above `rung` and has not been ruled out."""
         return [r for r in self._rungs if r.height > rung.height and r.place not in self._ruled_out]
 
-    def above(self, rung: Rung) -> bool:
+    def reached(self, rung: Rung) -> bool:
         """True when `rung` stands at the height reached, or higher."""
         return rung.height >= self._height
 

@@ -30,7 +30,7 @@ CHECK_S = 60.0
 """How often those who are held look again: the ledger may learn of other workers' spending, and budgets change."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Allowance:
     """Leave to spend about `reserved` on one record."""
 
@@ -56,7 +56,9 @@ class Spending:
         self._rate = SpendRate(rate)
         self._observer = observer
         self._wall = wall
+        self._open: dict[Allowance, None] = {}
         self._on_the_way: dict[Budget, Spent] = {}
+        """What `_open` reserves of each budget."""
         self._levels: dict[Budget, Level] = {}
         self._changed = asyncio.Event()
         self.held = 0
@@ -64,7 +66,11 @@ class Spending:
     def set_budgets(self, budgets: Iterable[Budget]) -> None:
         """Takes these from now on; who is held looks again."""
         self._budgets = tuple(budgets)
-        self._on_the_way = {b: s for b, s in self._on_the_way.items() if b in self._budgets}
+        self._levels = {budget: found for budget, found in self._levels.items() if budget in self._budgets}
+        self._on_the_way = {}
+        for allowance in self._open:
+            for budget in self._covering(allowance.tenant, allowance.enrichment):
+                self._on_the_way[budget] = self._on_the_way.get(budget, NOTHING) + allowance.reserved
         self._changed.set()
 
     async def admit(self, asking: Asking[T], expected: Spent) -> Allowance:
@@ -74,7 +80,7 @@ class Spending:
         """
         question = asking.question
         while True:
-            covering = [budget for budget in self._budgets if budget.covers(question.tenant, question.enrichment)]
+            covering = self._covering(question.tenant, question.enrichment)
             levels = {budget: self._level(budget) for budget in covering}
             spent = strictest(budget for budget, found in levels.items() if found is Level.HARD)
             if spent is None or spent.hard is Hard.CHEAPER:
@@ -87,19 +93,24 @@ class Spending:
             await self._hold(asking, spent)
         for budget in covering:
             self._on_the_way[budget] = self._on_the_way.get(budget, NOTHING) + expected
-        return Allowance(question.tenant, question.enrichment, expected)
+        allowance = Allowance(question.tenant, question.enrichment, expected)
+        self._open[allowance] = None
+        return allowance
 
     def settle(self, allowance: Allowance, actual: Spent) -> None:
         """The record is done, or given up, and cost this."""
         at = self._now()
-        for budget in self._budgets:
-            if budget.covers(allowance.tenant, allowance.enrichment) and budget in self._on_the_way:
-                self._on_the_way[budget] -= allowance.reserved
+        del self._open[allowance]
+        for budget in self._covering(allowance.tenant, allowance.enrichment):
+            self._on_the_way[budget] -= allowance.reserved
         if actual == NOTHING:
             return
         self._ledger.add(allowance.tenant, allowance.enrichment, actual, at)
         if (dollars := self._rate.add(actual.usd, at)) is not None:
             self._observer.spending_fast(SpendAlarm(dollars))
+
+    def _covering(self, tenant: str, enrichment: str) -> list[Budget]:
+        return [budget for budget in self._budgets if budget.covers(tenant, enrichment)]
 
     def _level(self, budget: Budget) -> Level:
         at = self._now()

@@ -13,7 +13,7 @@ from pipeline.redact.policy import RedactionPolicy
 from pipeline.redact.redacted import Redacted
 from pipeline.redact.redaction import Redaction
 from pipeline.redact.redactor import Redactor
-from pipeline.redact.vault import Keyring, associated_data, open_vault, seal_vault
+from pipeline.redact.vault import Keyring, associated_data
 
 __all__ = [
     "Keyring",
@@ -26,6 +26,4 @@ __all__ = [
     "Redactor",
     "Span",
     "associated_data",
-    "open_vault",
-    "seal_vault",
 ]

@@ -15,6 +15,7 @@ class Cue(IntEnum):
     POLICY = auto()
     CLAIM = auto()
     PLATE = auto()
+    VEHICLE = auto()
     SSN = auto()
     NATIONAL = auto()
     PHONE = auto()

@@ -8,108 +8,149 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import html
 import re
 import sys
+from collections.abc import Iterator
+from enum import IntFlag, auto
 from typing import Final
 
 from pipeline.redact.lexicon import lines
 from pipeline.redact.shadow import ERASED, fold
 from pipeline.redact.views import View
 
-_ROUNDS: Final = 4
+ROUNDS: Final = 4
 """How often is decoded: `&amp;#64;` takes two."""
 
 _DIGIT_WORDS: Final = {word: str(digit) for digit, line in enumerate(lines("digit_words")) for word in line.split()}
 _DIGIT: Final = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
 _DIGITS_IN_WORDS: Final = re.compile(
-    rf"(?<![A-Za-z])(?:{_DIGIT})(?:[ ,.-]{{1,3}}(?:{_DIGIT}|\d)(?![A-Za-z])){{3,40}}", re.IGNORECASE
+    rf"(?<![A-Za-z])(?:plus[ -])?(?:{_DIGIT})(?:[ ,.-]{{1,3}}(?:{_DIGIT}|\d)(?![A-Za-z])){{3,40}}", re.IGNORECASE
 )
-_ENCODED: Final = re.compile(
-    r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}[0-9]{0,2});?"
-    r"|(?:%[0-9A-Fa-f]{2})+"
-    r"|(?:=[2-7A-F][0-9A-F])+"
-    r"|=\r?\n"
-    r"|\\(?:u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2})"
-    r"|[\x7f]+"
-    r"|</?[A-Za-z][A-Za-z0-9]{0,9}(?: [^<>]{0,300})?/?>"
-    r"|(?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]{0,40}(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9+/_-]{11,}={0,6}"
-    r"|(?<![^\s\"'(:=])(?:[!-~][ ._/-]){6,200}[!-~](?![^\s\"'),;:.])"
-    r"|(?<=[0-9])[OoIl](?=[0-9])"
-    rf"|{_DIGITS_IN_WORDS.pattern.replace('(?<![A-Za-z])', '(?<![A-Za-z0-9])', 1)}",
-    re.IGNORECASE,
-)
+
+
+class Sign(IntFlag):
+    """A sign that something is encoded, and in which way."""
+
+    ENTITY = auto()
+    PERCENT = auto()
+    QUOTED = auto()
+    ESCAPE = auto()
+    INVISIBLE = auto()
+    TAG = auto()
+    WORD = auto()
+    SPACED = auto()
+    LIKE_DIGIT = auto()
+    DIGIT_WORDS = auto()
+    FORM = auto()
+
+
+ALL_SIGNS: Final = ~Sign(0)
+
+_DIGITS_AND_LIKE: Final = r"(?:[OoIl]{0,20}[0-9][0-9OoIl]{0,20}|(?-i:[OI]{2,8}))"
+_FORMS: Final = {
+    Sign.ENTITY: r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z]{2,8}[0-9]{0,2});?",
+    Sign.PERCENT: r"(?:%[0-9A-Fa-f]{2})+",
+    Sign.QUOTED: r"(?:=[2-7A-F][0-9A-F])+|=\r?\n",
+    Sign.ESCAPE: r"\\(?:\r?\n|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2})",
+    Sign.INVISIBLE: r"[\x7f]+",
+    Sign.TAG: r"</?[A-Za-z][A-Za-z0-9]{0,9}(?: [^<>]{0,300})?/?>",
+    Sign.WORD: r"(?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]{0,40}(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9+/_-]{11,}={0,6}",
+    Sign.SPACED: r"(?<![^\s\"'(:=])(?:[!-~][ ._/-]){6,200}[!-~](?![^\s\"'),;:.])",
+    Sign.LIKE_DIGIT: rf"(?<![A-Za-z0-9])(?:(?<=[+(])[OI]{{1,2}}\)?[ .-])?{_DIGITS_AND_LIKE}"
+    rf"(?:[ ./-]{{1,3}}{_DIGITS_AND_LIKE}){{0,11}}(?![A-Za-z0-9])",
+    Sign.DIGIT_WORDS: _DIGITS_IN_WORDS.pattern.replace("(?<![A-Za-z])", "(?<![A-Za-z0-9])", 1),
+}
 _FORM: Final = re.compile(r"[0-9A-Z]{2}[+_][0-9]{2}")
 _BLANK: Final = re.compile(r"(?<=[0-9A-Za-z])[+_](?=[0-9A-Za-z])")
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,6}")
-_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){6,}\Z")
+_HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2}){6,}\Z")
 _BASE32: Final = re.compile(r"[A-Z2-7]{16,}=*\Z")
 _TEXTUAL: Final = re.compile(r"[\t\n\r\x20-\x7e\x80-\U0010ffff]+\Z")
 _SPACED: Final = re.compile(r"[!-~](?:[ ._/-][!-~])+\Z")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _DIGIT_OR_WORD: Final = re.compile(r"[A-Za-z]+|\d")
-_LIKE_DIGITS: Final = {"O": "0", "o": "0", "I": "1", "l": "1"}
+_LIKE_DIGITS: Final = re.compile(r"[0-9OoIl ./)-]+")
+_AS_DIGITS: Final = str.maketrans("OoIl", "0011")
+_FEWEST_DIGITS: Final = 3
+_SHORTEST_SPACED: Final = 13
+"""True digits in a number some of whose digits are letters."""
 _BLOCK_TAG: Final = re.compile(
     r"</?(?:br|p|div|td|th|tr|li|ul|ol|h[1-6]|table|section|article|hr|pre)\b", re.IGNORECASE
 )
 
-HINTS: Final = (
-    r"&(?:#[0-9xX]|[A-Za-z]{2,8}[0-9]{0,2};)",
-    r"%[0-9A-Fa-f]{2}",
-    r"=[2-7A-F][0-9A-F]",
-    r"\\[ux][0-9a-fA-F{]",
-    r"\x7f",
-    r"</?[A-Za-z][A-Za-z0-9]{0,9}[ />]",
-    r"(?:[^ \n][ ._/-]){6}[^ \n][^A-Za-z0-9]",
-    _FORM.pattern,
-    r"[0-9][OoIl][0-9]",
-    rf"\b(?:{_DIGIT})[ ,.-]{{1,3}}(?:{_DIGIT})[ ,.-]{{1,3}}(?:{_DIGIT})\b",
-)
-"""Hyperscan expressions, caseless, without any of which (and of LONG_WORD) nothing is encoded."""
+HINTS: Final = {
+    Sign.ENTITY: r"&(?:#[0-9xX]|[A-Za-z]{2,8}[0-9]{0,2};)",
+    Sign.PERCENT: r"%[0-9A-Fa-f]{2}",
+    Sign.QUOTED: r"=(?:[2-7A-F][0-9A-F]|\r?\n)",
+    Sign.ESCAPE: r"\\(?:[ux][0-9a-fA-F{]|\r?\n)",
+    Sign.INVISIBLE: r"\x7f",
+    Sign.TAG: r"</?[A-Za-z][A-Za-z0-9]{0,9}[ />]",
+    Sign.SPACED: r"(?:[^ \n][ ._/-]){6}[^ \n][^A-Za-z0-9]",
+    Sign.FORM: _FORM.pattern,
+    Sign.LIKE_DIGIT: r"\b[OoIl]{0,3}[0-9]{1,8}[OoIl]{1,3}(?:[0-9]|\b)|\b[OoIl]{1,3}[0-9]{2}",
+    Sign.DIGIT_WORDS: rf"\b(?:{_DIGIT})[ ,.-]{{1,3}}(?:{_DIGIT})[ ,.-]{{1,3}}(?:{_DIGIT})\b",
+}
+"""Hyperscan expressions, caseless: the signs, but for words (LONG_WORD) that have to be tried."""
 LONG_WORD: Final = (
     r"\b[A-Za-z+/]{0,12}[0-9][A-Za-z0-9+/]{8}|\b[A-Za-z0-9+/]{0,12}[a-z][A-Z][A-Za-z0-9+/]{5}|\b[A-Za-z0-9+/]{10,24}="
 )
 """Hyperscan expression of what may be the beginning of an encoded word."""
 
 
-def decoded(shadow: str) -> list[View]:
-    """The decoded view, and one more where blanks may be written as `+` or `_`; none where they change nothing."""
-    view = View.of(shadow)
-    for _ in range(_ROUNDS):
-        changed = _decode_once(view)
-        if changed is None:
+def decoded(shadow: str) -> Iterator[View]:
+    """Every decoded view of a text of which no sign is known: round by round, and with blanks for `+` and `_`."""
+    last = View.of(shadow)
+    for _ in range(ROUNDS):
+        view = decode(last, ALL_SIGNS)
+        if view is None:
             break
-        view = changed
-    views = [] if view.text == shadow else [view]
-    if _FORM.search(view.text):
-        views.append(View(_BLANK.sub(" ", view.text), view.starts, view.ends))
-    return views
+        yield view
+        last = view
+    if _FORM.search(last.text):
+        yield unformed(last)
 
 
-def is_encoded_word(shadow: str, start: int) -> bool:
-    """True when the word that begins at `start` is the encoded form of a text."""
-    match = _WORD.match(shadow, start)
-    return match is not None and _decode_word(match[0]) is not None
-
-
-def _decode_once(view: View) -> View | None:
+def decode(view: View, signs: Sign) -> View | None:
+    """The view with everything that the signs tell of decoded once; None when that changes nothing."""
     text, parts, starts, ends, at = view.text, list[str](), list[int](), list[int](), 0
-    for match in _ENCODED.finditer(text):
+    for match in _expression(signs & ~Sign.FORM).finditer(text):
         made = _meaning(match[0])
         if made is None:
             continue
         parts += (text[at : match.start()], made)
         starts += view.starts[at : match.start()]
         ends += view.ends[at : match.start()]
-        starts += [view.starts[match.start()]] * len(made)
-        ends += [view.ends[match.end() - 1]] * len(made)
         at = match.end()
+        if len(made) == at - match.start():
+            starts += view.starts[match.start() : at]
+            ends += view.ends[match.start() : at]
+        else:
+            starts += [view.starts[match.start()]] * len(made)
+            ends += [view.ends[at - 1]] * len(made)
     if at == 0:
         return None
     parts.append(text[at:])
     starts += view.starts[at:]
     ends += view.ends[at:]
     return View("".join(parts), starts, ends)
+
+
+def unformed(view: View) -> View:
+    """The view with blanks where forms write `+` and file names `_`."""
+    return View(_BLANK.sub(" ", view.text), view.starts, view.ends)
+
+
+@functools.cache
+def _expression(signs: Sign) -> re.Pattern[str]:
+    return re.compile("|".join(form for sign, form in _FORMS.items() if sign & signs) or r"(?!)", re.IGNORECASE)
+
+
+def encoded_word(shadow: str, start: int) -> tuple[bool, int]:
+    """Whether the word that begins at `start` is the encoded form of a text, and where it ends."""
+    match = _WORD.match(shadow, start)
+    return (False, start) if match is None else (_decode_word(match[0]) is not None, match.end())
 
 
 def _meaning(found: str) -> str | None:
@@ -125,16 +166,21 @@ def _meaning(found: str) -> str | None:
             return _seen(chr(code)) if code <= sys.maxunicode else ""
         case "<" if (found[-1] == ">" and " ._/-".find(found[1]) < 0) or found[:2] == "</":
             return "\n" if _BLOCK_TAG.match(found) else ""
+        case "\\" if found[1:] in ("\n", "\r\n"):
+            return ""
         case "=" if found[1:] in ("\n", "\r\n"):
             return ""
         case "%" | "=" if len(found) % 3 == 0 and found[1] not in " ._/-":
             return _seen(bytes.fromhex(found.replace(found[0], "")).decode("utf-8", "replace"))
-    if len(found) == 1:
-        return _LIKE_DIGITS.get(found)
-    if _SPACED.match(found):
+    if len(found) >= _SHORTEST_SPACED and _SPACED.match(found):
         return found[::2]
+    if _LIKE_DIGITS.fullmatch(found):
+        made = found.translate(_AS_DIGITS)
+        return None if made == found or sum(map(str.isdigit, found)) < _FEWEST_DIGITS else made
     if _DIGITS_IN_WORDS.fullmatch(found):
-        return "".join(_DIGIT_WORDS.get(word, word) for word in _DIGIT_OR_WORD.findall(found.lower()))
+        return "".join(
+            "+" if word == "plus" else _DIGIT_WORDS.get(word, word) for word in _DIGIT_OR_WORD.findall(found.lower())
+        )
     return _decode_word(found)
 
 
@@ -146,7 +192,7 @@ def _decode_word(word: str) -> str | None:
     """The text whose hexadecimal, base32 or base64 form the word is."""
     try:
         if _HEX.match(word):
-            raw = bytes.fromhex(word)
+            raw = bytes.fromhex(word.removeprefix("0x"))
         elif _BASE32.match(word):
             trimmed = word.rstrip("=")
             raw = base64.b32decode(trimmed + "=" * (-len(trimmed) % 8))

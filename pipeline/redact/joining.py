@@ -17,7 +17,7 @@ _BEGINS_NOTHING: Final = frozenset(["", "\n", "\r"])
 """What stands before or behind most line breaks, none of which can have cut a value."""
 _REACH: Final = 64
 """How far around a broken line is looked: longer than any value of which a part must be on both lines."""
-_MOST: Final = 16
+_MOST: Final = 64
 """Breaks that are put together at once: a value on more lines than this is not looked for."""
 _NUMERIC: Final = "0123456789()"
 _MARKED: Final = re.compile(r"[0-9@_]")
@@ -104,9 +104,9 @@ def _same_lead(shadow: str, left: int, lead: str) -> bool:
 
 
 def _goes_on(head: str, tail: str) -> bool:
-    """An address or key begun in lower case or all capitals: a name on its own line is neither."""
+    """An address or key in one case throughout: a name on its own line is neither."""
     if "@" in tail:
-        return head.islower()
+        return head.islower() or (head.isupper() and tail.isupper())
     if "@" in head:
         return tail.islower()
     return tail.isupper() or (head.isupper() and _MARKED.search(tail) is not None)

@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
 from pipeline.redact.decoding import decoded
+from pipeline.redact.multisearch import MultiSearch
 from pipeline.redact.names.kinds import is_everyday
 from pipeline.redact.pii import PiiType
 from pipeline.redact.shadow import ERASED, fold
@@ -21,7 +22,7 @@ _CASED_WORD: Final = re.compile(r"[A-Za-z0-9]+")
 class Needles:
     """Original values, prepared to be looked for. Holds personal data: no repr."""
 
-    __slots__ = ("_names", "_phrases", "_squashed")
+    __slots__ = ("_names", "_phrase_search", "_phrases", "_squashed", "_squashed_search")
 
     def __init__(self, values: Iterable[tuple[PiiType, str]]) -> None:
         """`values`: type and original text. A name that is one everyday word is no evidence and left out."""
@@ -41,6 +42,7 @@ class Needles:
             self._phrases[f" {' '.join(words)} "] = kind
             if len(squashed) >= _REGROUPED:
                 self._squashed[squashed] = kind
+        self._squashed_search, self._phrase_search = MultiSearch(self._squashed), MultiSearch(self._phrases)
 
     def in_text(self, text: str, allowed: frozenset[PiiType] = frozenset()) -> PiiType | None:
         """The type of an original value that stands in the text or in what it decodes to; None when none does."""
@@ -52,13 +54,11 @@ class Needles:
         )
 
     def _in_shadow(self, shadow: str, allowed: frozenset[PiiType]) -> PiiType | None:
-        squashed = squash_shadow(shadow)
-        for needle, kind in self._squashed.items():
-            if needle in squashed and kind not in allowed:
+        for _, needle in self._squashed_search.places(squash_shadow(shadow)):
+            if (kind := self._squashed[needle]) not in allowed:
                 return kind
-        phrases = f" {' '.join(tokens_of_shadow(shadow))} "
-        for needle, kind in self._phrases.items():
-            if needle in phrases and kind not in allowed:
+        for _, needle in self._phrase_search.places(f" {' '.join(tokens_of_shadow(shadow))} "):
+            if (kind := self._phrases[needle]) not in allowed:
                 return kind
         if self._names and PiiType.PERSON not in allowed and not self._names.isdisjoint(_CASED_WORD.findall(shadow)):
             return PiiType.PERSON

@@ -25,7 +25,7 @@ _AREA: Final = re.compile(
 class Numbering:
     """Gives placeholders to the values of one record."""
 
-    __slots__ = ("_forms", "_next", "_numbers", "_people", "_policy", "_reserved", "_tenant_key", "originals")
+    __slots__ = ("_forms", "_meant", "_next", "_numbers", "_people", "_policy", "_reserved", "_tenant_key", "originals")
 
     def __init__(
         self, policy: RedactionPolicy, texts: Iterable[str], people: Iterable[str], tenant_key: bytes | None
@@ -39,7 +39,11 @@ class Numbering:
         self._reserved = {
             (match["type"], int(match["number"])) for text in texts for match in placeholders.WRITTEN.finditer(text)
         }
-        self._people = [words for words in {tuple(tokens_of_shadow(fold(name))) for name in people} if len(words) > 1]
+        self._people: dict[str, list[tuple[str, ...]]] = {}
+        for full in {tuple(tokens_of_shadow(fold(name))) for name in people}:
+            for word in set(full) | {word[0] for word in full} if len(full) > 1 else ():
+                self._people.setdefault(word, []).append(full)
+        self._meant: dict[str, str] = {}
         self._numbers: dict[tuple[PiiType, str], int] = {}
         self._next: dict[PiiType, int] = {}
         self._forms: dict[tuple[PiiType, int], dict[str, str]] = {}
@@ -49,7 +53,9 @@ class Numbering:
         shadow = fold(surface)
         value = canonical(kind, shadow)
         if kind is PiiType.PERSON:
-            value = self._person(value)
+            if value not in self._meant:
+                self._meant[value] = self._person(value)
+            value = self._meant[value]
         number = self._numbers.get((kind, value))
         if number is None:
             number = self._numbers[(kind, value)] = self._free(kind)
@@ -82,7 +88,8 @@ class Numbering:
     def _person(self, value: str) -> str:
         """The full name that a part of it stands for, when only one person of the record fits; order is no matter."""
         words = value.split()
-        fits = [full for full in self._people if _stands_for(words, full)]
+        rarest = min((self._people.get(word, []) for word in words), key=len, default=[])
+        fits = [full for full in rarest if _stands_for(words, full)]
         return " ".join(sorted(fits[0])) if len(fits) == 1 else " ".join(sorted(words))
 
     def _truth(self, kind: PiiType, value: str, shadow: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 from pipeline.errors import RedactionError
 from pipeline.redact import placeholders
@@ -43,35 +42,8 @@ class Originals:
     def _original(self, match: re.Match[str]) -> str:
         return self._values.get(match[0], match[0])
 
-    def to_mapping(self) -> Mapping[str, object]:
-        """A JSON form (lone surrogates of the originals escaped)."""
-        return {
-            "values": {key: _escape(value) for key, value in self._values.items()},
-            "literal": [_escape(value) for value in sorted(self._literal)],
-        }
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, object]) -> Originals:
-        """The originals of a JSON form. Raises KeyError, TypeError or AttributeError when it is none."""
-        values = cast(Mapping[str, str], mapping["values"])
-        literal = cast(list[str], mapping["literal"])
-        return cls({key: _unescape(value) for key, value in values.items()}, map(_unescape, literal))
-
     def __len__(self) -> int:
         return len(self._values)
 
     def __repr__(self) -> str:
         return f"<Originals of {len(self._values)} placeholders>"
-
-
-def _escape(text: str) -> str | list[int]:
-    """JSON has no lone surrogates: a text that holds one is written as its code points."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return [ord(char) for char in text]
-    return text
-
-
-def _unescape(value: str | list[int]) -> str:
-    return value if isinstance(value, str) else "".join(map(chr, value))

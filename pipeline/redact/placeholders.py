@@ -28,7 +28,10 @@ _LIKE: Final = re.compile(
 )
 
 
-HINT: Final = rf"\[[A-Z_ \t]{{0,40}}[0-9]|(?:{_LOOSE_TYPES})[ _-]?[0-9]"
+HINT: Final = (
+    rf"\[[ \t]*(?:{_LOOSE_TYPES})[ \t_#-]{{0,3}}[0-9]|(?:{_LOOSE_TYPES})(?:_[0-9]|[ -]?[0-9]{{1,9}}\])"
+    r"|\[[A-Z][A-Z_]{1,30}_[0-9]"
+)
 """Hyperscan expression, caseless, without which there is nothing that looks like a placeholder."""
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Final
 
 from pipeline.redact.canonical import squash_shadow, tokens_of_shadow
+from pipeline.redact.multisearch import MultiSearch
 from pipeline.redact.names.kinds import is_certain, is_telling
 from pipeline.redact.patterns.pattern import Strength
 from pipeline.redact.pii import PiiType
@@ -14,6 +17,7 @@ from pipeline.redact.scanner import Found
 _REGROUPED: Final = 9
 """As in the leak check: from this length on, a value is looked for without regard to its grouping."""
 _SHORTEST: Final = 3
+_ALNUM: Final = bytes(chr(code).isascii() and chr(code).isalnum() for code in range(256))
 
 
 class Propagation:
@@ -47,51 +51,36 @@ class Propagation:
 
     def find(self, shadows: Sequence[str]) -> list[list[Found]]:
         """Every place where one of the values stands, for each of the record's shadows."""
-        found = [self._words(shadow) for shadow in shadows]
+        words, exact = MultiSearch(self._parts), MultiSearch(self._exact)
+        found = [[*self._parts_in(shadow, words), *self._exact_in(shadow, exact)] for shadow in shadows]
         if self._squashed:
-            squashed = [squash_shadow(shadow) for shadow in shadows]
-            for value, kind in self._squashed.items():
-                if sum(text.count(value) for text in squashed) > self._times[value]:
-                    for shadow, text, places in zip(shadows, squashed, found, strict=True):
-                        places += _regrouped(shadow, text, value, kind)
+            squashed = MultiSearch(self._squashed)
+            seen = [list(squashed.places(squash_shadow(shadow))) for shadow in shadows]
+            times = Counter(value for places in seen for _, value in places)
+            for shadow, places, all_found in zip(shadows, seen, found, strict=True):
+                more = [(start, value) for start, value in places if times[value] > self._times[value]]
+                all_found += self._regrouped(shadow, more) if more else ()
         return found
 
-    def _words(self, shadow: str) -> list[Found]:
-        """Parts of names, and short values, between word boundaries."""
-        lower = shadow.lower()
-        found = []
-        for part, only_with_capital in self._parts.items():
-            if part in lower:
-                found += [
-                    Found(start, start + len(part), PiiType.PERSON, Strength.GUESS)
-                    for start in _places(lower, part)
-                    if shadow[start].isupper() or not only_with_capital
-                ]
-        for value, kind in self._exact.items():
-            found += [Found(start, start + len(value), kind, Strength.GUESS) for start in _places(lower, value)]
-        return found
+    def _parts_in(self, shadow: str, words: MultiSearch) -> Iterator[Found]:
+        """Parts of names, between word boundaries."""
+        for start, part in words.places(shadow.lower()):
+            end = start + len(part)
+            if _stands_alone(shadow, start, end) and (shadow[start].isupper() or not self._parts[part]):
+                yield Found(start, end, PiiType.PERSON, Strength.GUESS)
+
+    def _exact_in(self, shadow: str, exact: MultiSearch) -> Iterator[Found]:
+        """Whole names and short values, between word boundaries."""
+        for start, value in exact.places(shadow.lower()):
+            if _stands_alone(shadow, start, start + len(value)):
+                yield Found(start, start + len(value), self._exact[value], Strength.GUESS)
+
+    def _regrouped(self, shadow: str, places: Sequence[tuple[int, str]]) -> Iterator[Found]:
+        """Long values, however they are grouped; `places` are those of the squashed shadow."""
+        origin = list(compress(range(len(shadow)), shadow.encode("latin-1").translate(_ALNUM)))
+        for start, value in places:
+            yield Found(origin[start], origin[start + len(value) - 1] + 1, self._squashed[value], Strength.GUESS)
 
 
-def _regrouped(shadow: str, squashed: str, value: str, kind: PiiType) -> list[Found]:
-    """A long value, however it is grouped."""
-    if value not in squashed:
-        return []
-    places = [place for place, char in enumerate(shadow) if char.isascii() and char.isalnum()]
-    return [
-        Found(places[start], places[start + len(value) - 1] + 1, kind, Strength.GUESS)
-        for start in _all(squashed, value)
-    ]
-
-
-def _places(text: str, word: str) -> Iterator[int]:
-    for start in _all(text, word):
-        end = start + len(word)
-        if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
-            yield start
-
-
-def _all(text: str, value: str) -> Iterator[int]:
-    start = text.find(value)
-    while start >= 0:
-        yield start
-        start = text.find(value, start + len(value))
+def _stands_alone(shadow: str, start: int, end: int) -> bool:
+    return not (shadow[start - 1 : start].isalnum() or shadow[end : end + 1].isalnum())

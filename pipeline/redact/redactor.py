@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.errors import RecordError, RedactionError
-from pipeline.redact import placeholders
-from pipeline.redact.decoding import decoded
+from pipeline.redact import decoding, placeholders
+from pipeline.redact.decoding import Sign
 from pipeline.redact.joining import joined
 from pipeline.redact.names import finder
 from pipeline.redact.numbering import Numbering
@@ -19,7 +19,7 @@ from pipeline.redact.policy import RedactionPolicy
 from pipeline.redact.propagation import Propagation
 from pipeline.redact.redacted import vouch
 from pipeline.redact.redaction import Redaction
-from pipeline.redact.scanner import Found, Scanner
+from pipeline.redact.scanner import Found, Scan, Scanner
 from pipeline.redact.shadow import fold
 from pipeline.redact.views import View
 
@@ -116,20 +116,30 @@ class Redactor:
 
     def _look(self, shadow: str, names: bool) -> _Seen:
         """All finds in a shadow and its views."""
-        scan = self._scanner.scan(shadow)
+        scan = first = self._scanner.scan(shadow)
+        found = self._all_in(scan, names)
+        if not scan.signs:
+            return _Seen(shadow, found, (), scan.placeholders)
+        views, view = list[View](), View.of(shadow)
+        for _ in range(decoding.ROUNDS):
+            if not scan.signs or (more := decoding.decode(view, scan.signs)) is None:
+                break
+            view, scan = more, self._scanner.scan(more.text)
+            found += _brought_back(self._all_in(scan, names), view)
+            views.append(view)
+        if scan.signs & Sign.FORM:
+            views.append(decoding.unformed(view))
+            found += _brought_back(self._all_in(self._scanner.scan(views[-1].text), names), views[-1])
+        return _Seen(shadow, found, views, first.placeholders)
+
+    def _all_in(self, scan: Scan, names: bool) -> list[Found]:
+        """Patterns' finds, names, and what stands over line breaks."""
         found = scan.found
         if names:
             found += finder.find(scan.context, found)
-        for window in joined(shadow):
+        for window in joined(scan.context.text):
             found += self._through(window)
-        decodings = decoded(shadow) if scan.encoded else []
-        for view in decodings:
-            inner = self._scanner.scan(view.text)
-            inside = inner.found + (finder.find(inner.context, inner.found) if names else [])
-            for window in joined(view.text):
-                inside += self._through(window)
-            found += _brought_back(inside, view)
-        return _Seen(shadow, found, decodings, scan.placeholders)
+        return found
 
     def _through(self, window: View) -> list[Found]:
         """What only a joined view shows, brought back."""

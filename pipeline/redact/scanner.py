@@ -16,6 +16,7 @@ import hyperscan
 from pipeline.errors import RedactionError
 from pipeline.redact import decoding, placeholders
 from pipeline.redact.cues import Cue, expressions
+from pipeline.redact.decoding import Sign
 from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
@@ -23,14 +24,17 @@ from pipeline.redact.pii import PiiType
 _LOGGER: Final = logging.getLogger(__name__)
 _CUE_IDS: Final = 10_000
 _BRAND_ID: Final = 15_000
-_ENCODED_ID: Final = 20_000
-_LONG_WORD_ID: Final = 20_001
-_PLACEHOLDER_ID: Final = 20_002
+_LONG_WORD_ID: Final = 20_000
+_PLACEHOLDER_ID: Final = 20_001
+_SIGN_IDS: Final = 30_000
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
 
 
+_REACH: Final = 80
+"""Characters before a cue that may hold a value it says."""
 _MARGIN: Final = 1
 """A line end is put before and behind the text, so that words at its ends have neighbours."""
+_WORD_SIGN: Final = Sign.WORD.value
 _CUES: Final = {int(cue): cue for cue in Cue}
 
 
@@ -46,12 +50,12 @@ class Found(NamedTuple):
 class Scan(NamedTuple):
     """What one pass saw: all finds, overlapping ones too.
 
-    `encoded`: there is something to decode. `placeholders`: there is something that looks like a placeholder.
+    `signs`: of what there is to decode. `placeholders`: there is something that looks like a placeholder.
     """
 
     context: Context
     found: list[Found]
-    encoded: bool
+    signs: Sign
     placeholders: bool
 
 
@@ -81,7 +85,7 @@ class Scanner:
         cues: dict[Cue, list[int]] = {}
         shapes: dict[tuple[int, int], list[int]] = {}
         brands: list[tuple[int, int]] = []
-        encoded, looks_placed, seen = False, False, 0
+        signs, looks_placed, seen = 0, False, 0
         for number, start, end in hits:
             if number < _CUE_IDS:
                 key = (number, start - _MARGIN)
@@ -93,19 +97,19 @@ class Scanner:
                 cues.setdefault(_CUES[number - _CUE_IDS], []).append(end - _MARGIN - 1)
             elif number == _BRAND_ID:
                 brands.append((start - _MARGIN, end - _MARGIN))
-            elif number == _ENCODED_ID:
-                encoded = True
+            elif number >= _SIGN_IDS:
+                signs |= number - _SIGN_IDS
             elif number == _PLACEHOLDER_ID:
                 looks_placed = True
-            elif not encoded and start >= seen:
-                seen = end
-                encoded = decoding.is_encoded_word(shadow, start - _MARGIN)
+            elif not signs & _WORD_SIGN and start - _MARGIN >= seen:
+                is_encoded, seen = decoding.encoded_word(shadow, start - _MARGIN)
+                signs |= _WORD_SIGN if is_encoded else 0
         for places in cues.values():
             places.sort()
         context = Context(shadow, cues, brands)
         found = self._checked(context, shapes)
         found += self._announced(context, cues, found)
-        return Scan(context, found, encoded, looks_placed)
+        return Scan(context, found, Sign(signs), looks_placed)
 
     def _checked(self, context: Context, shapes: Mapping[tuple[int, int], list[int]]) -> list[Found]:
         """Shapes that pass the check of their pattern, of several ends the farthest that does."""
@@ -131,7 +135,11 @@ class Scanner:
         for cue, places in cues.items():
             for entry in self._cued.get(cue, ()):
                 for place in places:
-                    match = entry.value.match(context.text, place)
+                    text = context.text
+                    if entry.behind:
+                        match = entry.value.search(text, max(0, place - _REACH), place)
+                    else:
+                        match = entry.value.match(text, place)
                     if match is None or (match.start("value"), entry.type) in taken:
                         continue
                     stretch = match.span("value")
@@ -158,7 +166,10 @@ def _expressions(patterns: Sequence[Pattern]) -> list[tuple[int, str, int]]:
         ),
         *((_CUE_IDS + cue, expression, caseless) for cue in Cue for expression in expressions(cue)),
         *((_BRAND_ID, rf"\b(?:{brand})\b", start) for brand in lines("brands")),
-        *((_ENCODED_ID, hint, caseless | hyperscan.HS_FLAG_SINGLEMATCH) for hint in decoding.HINTS),
+        *(
+            (_SIGN_IDS + sign.value, hint, caseless | hyperscan.HS_FLAG_SINGLEMATCH)
+            for sign, hint in decoding.HINTS.items()
+        ),
         (_LONG_WORD_ID, decoding.LONG_WORD, start),
         (_PLACEHOLDER_ID, placeholders.HINT, caseless | hyperscan.HS_FLAG_SINGLEMATCH),
     ]

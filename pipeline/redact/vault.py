@@ -1,4 +1,4 @@
-"""Originals sealed to travel with their record: AES-256-GCM, keys by name, old keys still open.
+"""What may not be read on its way is sealed: AES-256-GCM, keys by name, old keys still open.
 
 Sealed bytes: version (1 byte, 0x01), length of the key id (1 byte), key id, nonce (12 bytes), ciphertext and tag.
 Version, key id and the caller's associated data are authenticated: sealed bytes open only where they belong.
@@ -19,8 +19,6 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pipeline.errors import RedactionError, UsageError
-from pipeline.redact.originals import Originals
-from pipeline.redact.redaction import Redaction
 
 _VERSION: Final = b"\x01"
 _NONCE_BYTES: Final = 12
@@ -97,19 +95,5 @@ class Keyring:
 
 
 def associated_data(topic: str, partition: int, offset: int, event_id: str) -> bytes:
-    """Where sealed originals belong: the record's coordinates and event id, in one unambiguous form."""
+    """Where sealed bytes belong: the record's coordinates and event id, in one unambiguous form."""
     return orjson.dumps([topic, partition, offset, event_id])
-
-
-def seal_vault(redaction: Redaction, keyring: Keyring, associated: bytes) -> bytes:
-    """A redaction's originals, sealed to travel with its record."""
-    return keyring.seal(orjson.dumps(redaction.originals.to_mapping()), associated)
-
-
-def open_vault(sealed: bytes, keyring: Keyring, associated: bytes) -> Originals:
-    """The originals, to restore texts later. Raises RedactionError when they do not open."""
-    plaintext = keyring.open(sealed, associated)
-    try:
-        return Originals.from_mapping(orjson.loads(plaintext))
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        raise RedactionError("sealed data does not hold originals") from None

@@ -83,7 +83,8 @@ class Engine:
         """Works until `stop`. Called once.
 
         Raises UnavailableError, one line, when the first contact with the brokers fails; once it runs, it waits for
-        brokers that go away. Raises UsageError when librdkafka does not take a setting, and whatever `failed` or
+        brokers that go away. Raises it too when Kafka takes neither the output nor the dead letter of a record: that
+        one is not committed. Raises UsageError when librdkafka does not take a setting, and whatever `failed` or
         `refused` of the processor raise, against their contract.
         """
         self._loop = asyncio.get_running_loop()

@@ -7,10 +7,8 @@ a callback waits for moving partitions to drain; with the two apart, all other p
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -19,6 +17,7 @@ from pipeline.stream.calls import Calls
 from pipeline.stream.failures import SILENT
 from pipeline.stream.kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pipeline.stream.record import Headers, Record
+from pipeline.stream.thread import on_thread
 from pipeline.stream.trouble import Trouble
 
 _BATCH = 1000
@@ -69,18 +68,7 @@ class Fetcher:
 
     async def run(self) -> None:
         """Fetches until it is stopped. Raises what the thread could not handle."""
-        ended: Future[None] = Future()
-
-        def work() -> None:
-            try:
-                self._work()
-                ended.set_result(None)
-            except BaseException as error:  # noqa: BLE001  (whoever waits for the future gets it)
-                ended.set_exception(error)
-
-        # A daemon: a call that never comes back must not keep the program alive.
-        threading.Thread(target=work, name="kafka-fetcher", daemon=True).start()
-        await asyncio.wrap_future(ended)
+        await on_thread("kafka-fetcher", self._work)
 
     def stop(self) -> None:
         """Ends the thread; from any thread."""

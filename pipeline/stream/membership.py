@@ -6,7 +6,6 @@ This consumer fetches no records (see `fetcher`), so that its callbacks may take
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -21,6 +20,7 @@ from pipeline.stream.failures import SILENT, Complaints
 from pipeline.stream.fetcher import Fetcher
 from pipeline.stream.kafka import Consumer, KafkaException, TopicPartition
 from pipeline.stream.progress import Progress
+from pipeline.stream.thread import on_thread
 from pipeline.stream.trouble import Trouble
 from pipeline.stream.view import NOBODY, View, proof_of
 
@@ -94,18 +94,7 @@ class Membership:
 
     async def run(self) -> None:
         """Joins the group and stays until `leave`. Raises what the thread could not handle."""
-        ended: Future[None] = Future()
-
-        def work() -> None:
-            try:
-                self._work()
-                ended.set_result(None)
-            except BaseException as error:  # noqa: BLE001  (whoever waits for the future gets it)
-                ended.set_exception(error)
-
-        # A daemon: a call that never comes back must not keep the program alive.
-        threading.Thread(target=work, name="kafka-membership", daemon=True).start()
-        await asyncio.wrap_future(ended)
+        await on_thread("kafka-membership", self._work)
 
     def leave(self) -> None:
         """Drains, commits and leaves the group; from any thread."""

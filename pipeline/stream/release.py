@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from pipeline.errors import UnavailableError
 from pipeline.stream.assignment import Assignment, Finished, Phase
 from pipeline.stream.cadence import Cadence, CadencePolicy
 from pipeline.stream.kafka import KafkaException
@@ -19,14 +19,12 @@ from pipeline.stream.outbox import Outbox, Refusal, Share
 from pipeline.stream.policy import EnginePolicy
 from pipeline.stream.producer import TransactionalProducer
 from pipeline.stream.progress import Progress
-from pipeline.stream.record import Output, Processor
+from pipeline.stream.record import Processor
 from pipeline.stream.transaction import Outcome, Result
 from pipeline.stream.view import View
 
-log = logging.getLogger(__name__)
-
 _MOST_REFUSALS = 5
-"""Outputs of one record refused before it is committed without any: its dead letter cannot be written either."""
+"""Outputs of one record refused before the engine stops: its dead letter cannot be written either."""
 _ASK = 1.0
 """Seconds one question for the committed offsets may take."""
 _ASK_AGAIN = 0.05
@@ -87,7 +85,10 @@ class Releaser:
         await self._producer.init(self._start_timeout)
 
     async def run(self) -> None:
-        """Releases until it is cancelled."""
+        """Releases until it is cancelled.
+
+        Raises UnavailableError when Kafka takes neither the output nor the dead letter of a record.
+        """
         while True:
             await self._due()
             await self._ask_about_unsure()
@@ -163,17 +164,13 @@ class Releaser:
         self._culprits += 1
         record, finished = refusal.finished.record, refusal.finished
         self._observer.refused(record, refusal.output, refusal.reason)
-        outputs: tuple[Output, ...] = ()
-        if finished.refusals < _MOST_REFUSALS:
-            outputs = tuple(self._processor.refused(record, finished.outputs, refusal.output, refusal.reason))
-        else:
-            log.error(
-                "%s[%d] offset %d: none of its outputs is taken (%s): committed without one",
-                record.topic,
-                record.partition,
-                record.offset,
-                refusal.reason,
+        if finished.refusals >= _MOST_REFUSALS:
+            raise UnavailableError(
+                f"{record.topic}[{record.partition}] offset {record.offset}: Kafka takes neither its output nor its "
+                f"dead letter ({refusal.reason} for {refusal.output.topic}): compare max.message.bytes of these topics "
+                "with topics/*.yaml; the record is not committed"
             )
+        outputs = tuple(self._processor.refused(record, finished.outputs, refusal.output, refusal.reason))
         self._outbox.replace(refusal, outputs)
 
     async def _rebuild(self, reason: str, *, careful: bool) -> None:

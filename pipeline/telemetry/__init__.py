@@ -1,1 +1,1 @@
-"""Metrics, traces and logs: closed lists of names, and nothing of a record's content."""
+"""Metrics and logs: closed lists of names, and nothing of a record's content."""

@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import start_http_server
 
 from pipeline.errors import UsageError
+from pipeline.llm import Sharing
 from pipeline.telemetry.status import WorkerStatus
 
 _Observe = Callable[[WorkerStatus], Iterable[Observation]]
@@ -119,6 +120,25 @@ def _breaker(status: WorkerStatus) -> Iterable[Observation]:
     ]
 
 
+def _cache(status: WorkerStatus) -> Iterable[Observation]:
+    cache = status.gateway.cache
+    found = {"hit": cache.hits, "shared": cache.shared, "stale": cache.stale, "miss": cache.misses}
+    return [Observation(count, {"how": how}) for how, count in found.items()]
+
+
+def _saved(status: WorkerStatus) -> Iterable[Observation]:
+    return [Observation(float(status.gateway.cache.saved_usd))]
+
+
+def _sharing(status: WorkerStatus) -> Iterable[Observation]:
+    """1 for the state it is in."""
+    return [Observation(int(status.gateway.sharing is state), {"state": str(state)}) for state in Sharing]
+
+
+def _held(status: WorkerStatus) -> Iterable[Observation]:
+    return [Observation(status.gateway.held)]
+
+
 _COUNTERS: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_records_enriched", "", "Records enriched", _enriched),
     ("pipeline_records_safe", "", "Records enriched with the safe answer", _safe),
@@ -129,10 +149,13 @@ _COUNTERS: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_calls", "", "Calls to a model", _route("calls")),
     ("pipeline_calls_throttled", "", "Calls answered 429", _route("throttled")),
     ("pipeline_calls_failed", "", "Calls that failed", _route("failed")),
+    ("pipeline_calls_maybe_billed", "", "Calls whose answer got lost on the way back", _route("maybe_billed")),
     ("pipeline_input_tokens", "", "Tokens read by a model", _route("input_tokens")),
     ("pipeline_output_tokens", "", "Tokens written by a model", _route("output_tokens")),
     ("pipeline_cost_usd", "", "Price of all calls in US dollars, rounded", _cost),
     ("pipeline_breaker_opened", "", "Times a breaker opened", _route("breaker_opened")),
+    ("pipeline_cache_answers", "", "Questions by whether an answer was there already", _cache),
+    ("pipeline_cache_saved_usd", "", "Price of the calls that were not made again, in US dollars", _saved),
 )
 _GAUGES: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_lag_records", "", "Records not yet committed", _engine("lag")),
@@ -141,4 +164,6 @@ _GAUGES: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_oldest_waiting_seconds", "s", "Age of the oldest record not finished", _engine("oldest_waiting_s")),
     ("pipeline_quota_used_ratio", "", "Share of the scarcest quota in use", _route("quota_used")),
     ("pipeline_breaker_state", "", "1 for the state a breaker is in", _breaker),
+    ("pipeline_quota_sharing", "", "1 for how quotas are shared with other workers", _sharing),
+    ("pipeline_budget_held_records", "", "Records that wait because a budget is spent", _held),
 )

@@ -28,7 +28,7 @@ PARTITIONS = 12
 CONCURRENCY = 200
 FROZEN = 8.0
 """Seconds; the embedded broker's session timeout is 6."""
-LIMIT = 90.0
+LIMIT = 150.0
 
 
 @dataclass
@@ -106,7 +106,7 @@ def source_of(topic: str) -> Callable[[Record], Coordinates]:
     return source
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("protocol", ["consumer"])
 def test_killed_and_frozen_workers_lose_repeat_and_reorder_nothing(
     client: Mapping[str, str], fresh_topic: Callable[..., str], fresh_group: str, tmp_path: Path, protocol: str
@@ -152,4 +152,7 @@ def test_killed_and_frozen_workers_lose_repeat_and_reorder_nothing(
     repeated = sum(calls.values()) - RECORDS
     sys.stdout.write(f"{verdict}; {repeated} calls repeated; {took:.0f} s\n")
     assert verdict.exact, f"seed {seed}\n{verdict.story()}"
-    assert repeated <= 5 * 2 * CONCURRENCY
+    # A starved machine may cost a worker its session: every such loss repeats as much as a kill.
+    losses = sum(log.read_text().count(" lost [") for log in tmp_path.glob("*.log"))
+    assert losses >= 1, "the frozen worker never learned that it lost its partitions"
+    assert repeated <= (len(victims) + losses) * 2 * CONCURRENCY

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Literal
 
 import pytest
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import PipelineError, UnavailableError, UsageError
 from pipeline.stream.engine import Engine, EngineState
 from pipeline.stream.kafka import Consumer, Producer, TopicPartition
 from pipeline.stream.record import Output, Record
@@ -106,6 +106,19 @@ async def test_an_output_that_is_too_large_is_replaced_and_the_rest_flows(
         assert worker.engine.status().outputs_committed == 100
     assert sorted(values(client, graveyard, 3)) == [b"11", b"55", b"56"]
     assert sorted(map(int, values(client, target, 97))) == [n for n in range(100) if n not in (11, 55, 56)]
+
+
+async def test_a_record_that_no_topic_takes_in_any_form_stops_the_engine_uncommitted(
+    client: Client, fresh_topic: FreshTopic, fresh_group: str
+) -> None:
+    source, target = fresh_topic(), fresh_topic(max_message_bytes=5_000)
+    publish(client, source, [(b"k", random.randbytes(10_000))])
+    with pytest.raises(UnavailableError, match=rf"{source}\[0\] offset 0: Kafka takes neither .* {target}\)"):
+        async with working(client, Copier(target, target), source, fresh_group) as worker:
+            await worker.committed(1)
+    async with working(client, again := Copier(fresh_topic()), source, fresh_group) as worker:
+        await worker.committed(1)
+    assert again.calls == {(0, 0): 1}
 
 
 async def test_a_stop_lets_what_runs_end_and_a_restart_goes_on_from_there(

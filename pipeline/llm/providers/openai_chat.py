@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-import httpx2
 import openai
 import orjson
 
-from pipeline.llm.providers.failures import classify
+from pipeline.llm.providers import wire
 from pipeline.llm.providers.headers import read_limits
 from pipeline.llm.providers.provider import Failure, ProviderError, Reply, Request, Stop
 from pipeline.llm.question import Usage
-
-CONNECT_TIMEOUT_S = 5.0
 
 _STOPS = {"stop": Stop.END, "length": Stop.LENGTH, "content_filter": Stop.REFUSAL}
 
@@ -33,29 +29,19 @@ class OpenAIChat:
             project="",
             base_url=base_url or "https://api.openai.com/v1",
             max_retries=0,
-            timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+            timeout=wire.patience(timeout_s),
             http_client=openai.DefaultAioHttpClient(
-                limits=httpx2.Limits(max_connections=max_connections, keepalive_expiry=60.0),
-                timeout=httpx2.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+                limits=wire.connections(max_connections), timeout=wire.patience(timeout_s)
             ),
         )
         self._create = self._client.chat.completions.with_raw_response.create
 
     async def ask(self, request: Request, timeout_s: float) -> Reply:
-        try:
-            async with asyncio.timeout(timeout_s):
-                raw = await self._create(**_body(request))
-        except Exception as error:  # noqa: BLE001 - the table decides; what is not in it is raised again
-            raise classify(error) from None
-        response = raw.http_response
+        response = (await wire.bounded(self._create(**_body(request)), timeout_s)).http_response
         return _reply(response.content, response.status_code, response.headers.raw)
 
     async def ping(self, timeout_s: float) -> None:
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._client.models.with_raw_response.list()
-        except Exception as error:  # noqa: BLE001 - as above
-            raise classify(error) from None
+        await wire.bounded(self._client.models.with_raw_response.list(), timeout_s)
 
     async def close(self) -> None:
         await self._client.close()

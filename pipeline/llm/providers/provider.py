@@ -134,6 +134,8 @@ class Account:
 
     provider: Provider
     wire: str = "openai"
+    key_digest: str = ""
+    """What tells its key from others: workers share a quota only where they share the key."""
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     input_tokens_per_minute: int = 0

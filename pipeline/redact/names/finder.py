@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -27,6 +28,11 @@ from pipeline.redact.scanner import Found
 
 _PERSONAL: Final = frozenset({PiiType.EMAIL, PiiType.PHONE, PiiType.ADDRESS, PiiType.DATE_OF_BIRTH})
 _ENDS: Final = frozenset(["", ",", ".", ";", "\n", ")", '"'])
+_LONGEST_ACRONYM: Final = 4
+_SHORTEST_LOWER: Final = 4
+_MOST_SIGNING: Final = 3
+_LONGEST_LINE: Final = 60
+_LONGEST_PARTICLE: Final = 12
 _LOCAL_PARTS: Final = re.compile(r"[a-z]{3,}")
 
 
@@ -73,6 +79,9 @@ class _Search:
         self._behind_people()
         self._greeted()
         self._signed()
+        self._last_line()
+        self._spoken()
+        self._listed()
         self._by_lists()
         return [Found(start, end, PiiType.PERSON, strength) for (start, end), strength in self._found.items()]
 
@@ -83,6 +92,8 @@ class _Search:
         for end in self._context.ends(Cue.HONORIFIC):
             match = words.BEHIND_HONORIFIC.match(text, end)
             if match is None or words.HONORIFIC.search(text[max(0, end - 15) : end]) is None:
+                continue
+            if self._is_brand(end - 1, match.end() + 1):
                 continue
             if text[end - 1] == "M" and text[end] == "." and not self._french():
                 self._accept(end - 1)
@@ -123,16 +134,50 @@ class _Search:
                 self._accept_line(*match.span("name"))
             elif (match := words.SIGNED.match(text, end)) is not None:
                 self._accept(match.start("name"))
+            elif (match := words.SIGNED_LOWER.match(text, end)) is not None:
+                self._accept_lower(match.start("name"))
             elif (match := words.SIGNATURE_GOES_ON.match(text, end)) is not None:
                 self._accept(match.end())
 
-    def _last_first(self, start: int) -> bool:
-        """`Rivera, Michael` behind a label."""
+    def _last_line(self) -> None:
+        """A text's last line that is a name: nothing but names, in any case, or a given name alone."""
+        if (line := self._text.rstrip().rfind("\n")) < 0 or len(self._text) - line > _LONGEST_LINE:
+            return
+        if (match := words.LAST_LINE.match(self._text, line)) is None:
+            return
+        tokens = self._tokens(*match.span("name"))
+        signed = (
+            match["dash"] is not None and len(tokens) < _MOST_SIGNING and all(_is_title(one.text) for one in tokens)
+        )
+        listed = len(tokens) > 1 and (any(map(_certain, tokens)) or all(token.kind & NAME for token in tokens))
+        if signed or listed or _certain(tokens[0]):
+            self._accept_line(*match.span("name"))
+
+    def _spoken(self) -> None:
+        """Names of speakers, `Ada: ...` at the beginning of lines: listed ones, or at several lines."""
+        spoken = list(words.SPEAKER.finditer(self._text))
+        times = Counter(match["name"] for match in spoken)
+        for match in spoken:
+            tokens = self._tokens(*match.span("name"))
+            if _certain(tokens[0]) or (times[match["name"]] > 1 and not any(token.kind & NO_NAME for token in tokens)):
+                self._add(*match.span("name"), Strength.CUED)
+
+    def _listed(self) -> None:
+        """`Rivera, Michael` on a line or behind a label of its own."""
+        if "," in self._text:
+            for match in words.LISTED_LAST_FIRST.finditer(self._text):
+                self._last_first(match.end(), sure=False)
+
+    def _last_first(self, start: int, sure: bool = True) -> bool:
+        """`Rivera, Michael` behind a label; not `sure`: where nothing says that it is a person."""
         match = words.LAST_FIRST.match(self._text, start)
         if match is None:
             return False
         last, first = self._tokens(*match.span("last")), self._tokens(*match.span("first"))
-        if any(_plain(token) for token in (*last, *first)) or not first[0].kind & GIVEN:
+        if any(_plain(token) and not _is_particle(token) for token in (*last, *first)):
+            return False
+        listed = first[0].kind & GIVEN and (sure or _certain(first[0]) or last[-1].kind & SURNAME)
+        if not listed and not (sure and self._text[match.end() : match.end() + 1] in ", (;\n" and not first[0].kind):
             return False
         self._add(match.start("last"), match.end("first"), Strength.CUED)
         return True
@@ -195,6 +240,8 @@ class _Search:
             return
         if any(len(set(token.text)) == 1 for token in tokens) and not any(token.kind & NAME for token in tokens):
             return
+        if len(tokens) == 1 and len(tokens[0].text) < _SHORTEST_LOWER and tokens[0].text.islower():
+            return
         lower = any(token.text[0].islower() and not token.kind & PARTICLE for token in tokens)
         if lower and not any(token.kind & NAME for token in tokens) and (len(tokens) > 2 or len(tokens[0].text) < 3):
             return
@@ -224,6 +271,8 @@ class _Search:
         start, end, text, kind = token
         if self._local_parts and not _plain(token) and len(text) > 3 and text.lower() in self._local_parts:
             self._add(start, end, Strength.CUED)
+        if len(text) <= _LONGEST_ACRONYM and text.isupper():
+            return
         if not kind & NAME or self._capitals or (start, end) in self._found or self._is_brand(start, end):
             return
         if _certain(token):
@@ -268,6 +317,8 @@ class _Search:
             return False
         start = group[0].start
         before = self._text[max(0, start - 8) : start]
+        if words.CAPITAL_BEFORE.search(before) is not None:
+            return False
         inside = words.INSIDE_SENTENCE.search(before) is not None or words.VERB_BEHIND.match(self._text, group[-1].end)
         if not inside or words.DETERMINER_BEFORE.search(before):
             return False
@@ -299,6 +350,11 @@ class _Search:
     def _add(self, start: int, end: int, strength: Strength) -> None:
         if self._text.endswith("'s", start, end):
             end -= 2
+        before = self._text[max(0, start - _LONGEST_PARTICLE) : start]
+        if before[-1:] == " " and (match := words.PARTICLE_BEFORE.search(before)) is not None:
+            first = kind_of(self._text[start:end].split(" ")[0])
+            if not first & GIVEN and (first & SURNAME or not first):
+                start -= len(match[0])
         if self._found.get((start, end), -1) < strength:
             self._found[(start, end)] = strength
 
@@ -379,7 +435,9 @@ def _groups(tokens: Sequence[_Token]) -> list[list[_Token]]:
             if token.kind & PARTICLE and token.text[0].islower() and groups[-1]:
                 groups[-1].append(token)
                 continue
-            if token.kind & ORGANISATION and not any(_certain(one) for one in groups[-1]):
+            if token.kind & ORGANISATION and (
+                not any(_certain(one) for one in groups[-1]) or _is_firm(token, tokens) or len(groups[-1]) == 1
+            ):
                 groups[-1] = []
             groups.append([])
         else:
@@ -388,6 +446,11 @@ def _groups(tokens: Sequence[_Token]) -> list[list[_Token]]:
         while group and _is_particle(group[-1]):
             group.pop()
     return [group for group in groups if group]
+
+
+def _is_firm(token: _Token, tokens: Sequence[_Token]) -> bool:
+    """True when another word of firms follows: `Logistics Inc.`."""
+    return any(one.start - token.end in (1, 2) and one.kind & ORGANISATION for one in tokens)
 
 
 def _local_parts(text: str, structured: Sequence[Found]) -> frozenset[str]:

@@ -37,7 +37,7 @@ BEHIND_HONORIFIC: Final = re.compile(
 BEHIND_GREETING: Final = re.compile(rf"[ ,]{{1,2}}(?:(?:{_TITLES})\b\.? ?){{0,2}}", re.IGNORECASE)
 HONORIFIC: Final = re.compile(
     r"(?<![A-Za-z0-9@_.-])(?:[A-Z][A-Za-z. ]{0,13}|mr|mrs|ms|miss|herrn?|frau|mme|mlle|monsieur|madame|mademoiselle"
-    r"|senor(?:a|ita)?|senhora?|signor(?:a|e|ina)?|mevrouw|heer|meneer|do[ck]tor|docteur|dottor(?:e|essa)?|pani?"
+    r"|senor(?:a|ita)?|senhora?|signor(?:a|e|ina)?|sig|dott|prof|ing|avv|dr|mevrouw|heer|meneer|do[ck]tor|docteur|dottor(?:e|essa)?|pani?"
     r"|sra?)\Z"
 )
 GREETED: Final = re.compile(r"(?P<name>[A-Za-z][a-z'-]+(?: [A-Za-z][a-z'-]+)?) ?[,!\n]")
@@ -51,10 +51,25 @@ SIGNATURE_GOES_ON: Final = re.compile(
     rf"[ \t]{{0,2}}[,.!;:]{{0,2}}[ \t]{{0,3}}\r?\n[ \t>|-]{{0,4}}(?:(?:{_TITLES})\b\.? ){{0,2}}(?=[A-Z])", re.IGNORECASE
 )
 SIGNED: Final = re.compile(rf"[ \t]{{0,2}}[,:-]?[ \t]{{1,3}}(?P<name>{NAME})[ \t]*\.?(?=\n|\Z)")
+SIGNED_LOWER: Final = re.compile(
+    r"[ \t]{0,2}[,:-]?[ \t]{1,3}(?P<name>[a-z]{3,20}(?: [a-z'-]{3,20})?)[ \t]*\.?(?=\n|\Z)"
+)
+LAST_LINE: Final = re.compile(
+    r"\n[ \t]*(?:(?P<dash>(?<=\n)[-~*]{1,3}) ?"
+    r"|x{1,3} )?(?P<name>[A-Za-z][A-Za-z'-]*\.?(?: [A-Za-z][A-Za-z'-]*\.?){0,4})[ \t.]*\s*\Z"
+)
+LISTED_LAST_FIRST: Final = re.compile(r"(?:\A|(?<=\n)|(?<=: )|(?<=Pat\. ))[ \t]*(?:[-*] )?(?=[A-Za-z' -]{2,40},)")
+SPEAKER: Final = re.compile(r"(?:\A|(?<=\n))(?P<name>[A-Z][A-Za-z'-]{2,20}(?: [A-Z][a-z]{2,20})?): ")
+PARTICLE_BEFORE: Final = re.compile(
+    r"(?<![A-Za-z])(?:(?:van|von|ten|ter|zu|zur|bin|ibn|del|della|di|abu|al|el|der|den|de|dos|da)"
+    r"(?: (?:der|den|de|dem|la|las|los))?) \Z",
+    re.IGNORECASE,
+)
 DASHES: Final = ("\n--", "\n__", "\n**")
 DASHED_LINE: Final = re.compile(r"\n(?:--|__|\*\*)[ \t]*(?=\n)")
 LAST_FIRST: Final = re.compile(
-    rf"(?P<last>{_WORD}(?: {_WORD})?), ?(?P<first>{_WORD}(?: [A-Z]\.| {_WORD})?)(?![A-Za-z])"
+    rf"(?P<last>(?:(?:{_PARTICLES}) ){{0,2}}{_WORD}(?: {_WORD})?), ?(?P<first>{_WORD}(?: [A-Z]\."
+    rf"| {_WORD})?)(?![A-Za-z])"
 )
 
 BORN_BEHIND: Final = re.compile(
@@ -63,7 +78,8 @@ BORN_BEHIND: Final = re.compile(
     re.IGNORECASE,
 )
 VERB_BEHIND: Final = re.compile(
-    r",? (?:said|says|told|called|wrote|confirmed|replied|signed|agreed|admitted|witnessed|drove|spoke|explained"
+    r",? (?:said|says|will|would|denies|denied|stated|claims|declined|reports|reported|told|called|wrote|confirmed"
+    r"|replied|signed|agreed|admitted|witnessed|drove|spoke|explained"
     r"|promised|refused|came|saw"
     r"|went|found|noticed|arrived|who|has|had|here|does|did|is my|was my|and I"
     r"|hat|sagte|teilte|bestatigte|rief|schrieb|erklarte|fuhr|meinte"
@@ -80,6 +96,7 @@ DETERMINER_BEFORE: Final = re.compile(
 PLACE_BEFORE: Final = re.compile(
     r"\b(?:in|at|from|near|to|of|via|in|aus|nach|bei|a|en|de|vers|desde|hacia|da|em|uit|naar|te|the) \Z", re.IGNORECASE
 )
+CAPITAL_BEFORE: Final = re.compile(r"(?:\A|[^A-Za-z])[A-Z][a-z]+ \Z")
 INSIDE_SENTENCE: Final = re.compile(r"[a-z,;)] \Z")
 
 _GERMAN: Final = (" und ", " ist ", " nicht ", " ich ", " der ", " die ", " das ", " mit ")

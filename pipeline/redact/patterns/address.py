@@ -25,17 +25,23 @@ _LEFT: Final = 80
 """How far left of a street's type its name may begin."""
 _LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr|close|crescent|court|terrace"
 _ENGLISH_STREET: Final = re.compile(
-    rf"{HOUSE},?(?: (?:[NSEW]|NE|NW|SE|SW)\.?)?(?: (?:[A-Z][A-Za-z'-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD"
+    rf"{HOUSE},?(?: (?:[NSEW]|NE|NW|SE|SW)\.?)?(?: (?:(?:St|Jr|Sr|Dr|Mt|Ft|Sta|Gen|Col)\.(?= [A-Z])"
+    rf"|[A-Z][A-Za-z'-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD"
     rf"|TH)|of|the|la|de|del"
-    r"|van|el|los|las)\b){1,5}"
+    r"|van|el|los|las)(?![A-Za-z])){1,6}"
 )
 _ENGLISH_LOWER: Final = re.compile(
     rf"{HOUSE},?(?: [a-z'.-]{{3,20}}){{1,2}} (?:street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr"
     rf"|close|crescent|court|terrace)\b"
 )
-_FLAT_BEFORE: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{FLAT})\Z")
+_FLAT_BEFORE: Final = re.compile(
+    rf"(?<![A-Za-z0-9])(?:{FLAT}(?:[A-Z][a-z]{{2,14}} )?[A-Z][a-z]{{2,14}}(?: [A-Z][a-z]{{2,14}})?,\n? ?|{FLAT}"
+    r"|[A-Z][a-z]{2,14} (?:View|Cottage|House|Lodge|Court|Farm|Villa|Hall|Manor|Mill|Barn|Croft|Towers?|Mansions?"
+    r"|Apartments|Heights|Point|Quay|Building|Grange|Rectory|Bungalow|Residency|Enclave|Nagar|Plaza),\n? ?)\Z"
+)
 _WORD: Final = re.compile(r"[A-Za-z'-]+")
 _TYPES: Final = words("street_types")
+_WHOLE_STREETS: Final = frozenset(["Broadway", "Strand", "Embankment", "Bowery", "Esplanade", "Promenade", "Parade"])
 _IDLE_WORDS: Final = words("not_in_street_names")
 
 _NUMBER_BEHIND: Final = (
@@ -149,10 +155,10 @@ def _english(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     end = start + types[-1].end()
     if text[end : end + 1] == "." and len(types[-1][0]) <= 4:
         end += 1
-    named = any(char.isalpha() for char in street[0][: types[-1].start()])
+    named = types[-1][0].title() in _WHOLE_STREETS or any(char.isalpha() for char in street[0][: types[-1].start()])
     if not named and not has_code(text, end):
         return None
-    flat = _FLAT_BEFORE.search(text, max(0, start - 20), start)
+    flat = _FLAT_BEFORE.search(text, max(0, start - 50), start)
     return (start if flat is None else flat.start()), end_of_address(text, end)
 
 
@@ -172,7 +178,8 @@ def _french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
 
 
 _FRENCH_HEAD: Final = re.compile(
-    rf"\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b\.?", re.IGNORECASE
+    rf"\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:(?:{_FRENCH_TYPES})\b\.?|r\.)",
+    re.IGNORECASE,
 )
 
 
@@ -223,8 +230,9 @@ _HOUSE_BEHIND: Final = re.compile(r"[ ,]*\d")
 
 def _prefixed(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """A German street without a type (`Am Markt 5`): only with a postcode behind, or a word for addresses before."""
-    if has_code(context.text, end) or context.after(Cue.ADDRESS, start, reach=24):
-        return start, end_of_address(context.text, end)
+    stop = end_of_address(context.text, end)
+    if stop > end or context.after(Cue.ADDRESS, start, reach=24):
+        return start, stop
     return None
 
 
@@ -233,9 +241,10 @@ def _by_code(context: Context, start: int, end: int) -> tuple[int, int] | None:
     text = context.text
     if not _stands_alone(context, start, end):
         return None
-    begin = start_of_address(text, start)
+    floor, context.postcode_end = context.postcode_end, end
+    begin = start_of_address(text, start, floor)
     if begin is None:
-        begin = start_of_town(text, start)
+        begin = start_of_town(text, start, floor)
     return None if begin is None else (begin, end_of_address(text, end))
 
 
@@ -243,7 +252,8 @@ def _by_town(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """`text[start:end]` is a postcode and a town, or the other way round: only with a street before them."""
     if not _stands_alone(context, start, end):
         return None
-    begin = start_of_address(context.text, start)
+    floor, context.postcode_end = context.postcode_end, end
+    begin = start_of_address(context.text, start, floor)
     return None if begin is None else (begin, end_of_address(context.text, end))
 
 
@@ -253,7 +263,7 @@ def _by_house(context: Context, start: int, _end: int) -> tuple[int, int] | None
     house = _HOUSE_AT.match(text, start)
     if house is None:
         return None
-    begin = start_of_address(text, house.end())
+    begin = start_of_address(text, house.end(), context.postcode_end)
     if begin is None or begin == start:
         return None
     return begin, end_of_address(text, house.end())
@@ -298,7 +308,7 @@ _BEHIND_TYPES: Final = (
     "|chaussee|chemin"
     "|place|quai|ulica|ul\\.|al\\.|aleja|plac|pl\\.|os\\.|osiedle|jalan|jl\\.|calea|bulevardul|str\\.|aleea"
     "|drumul|intrarea|soseaua|splaiul|piata|fundatura|praceta|azinhaga|calcada|escadas|ladeira|vereda|jardim"
-    "|parque|avinguda|carrer|placa|passeig"
+    "|parque|avinguda|carrer|passeig"
 )
 _COMPOUND_TYPES: Final = (
     "strase|strasse|str\\.|str|weg|gasse|platz|allee|ring|damm|ufer|chaussee|steig|stieg|graben|wall|hof|markt"
@@ -310,8 +320,10 @@ _COMPOUND_TYPES: Final = (
 PATTERNS: Final = (
     Pattern(
         PiiType.ADDRESS,
-        r"\b\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?,? (?:(?:[NSEW]|the|\d{1,3}(?:st|nd|rd|th|ST|ND|RD"
-        r"|TH))[ .]{1,2}|[A-Z][A-Za-z'-]{0,24} )[A-Z]"
+        r"\b\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?,? (?:(?:[NSEW]{1,2}|the|St|\d{1,3}(?:st|nd|rd|th|ST"
+        r"|ND|RD"
+        r"|TH))[ .]{1,2}|[A-Z][A-Za-z'-]{0,24} )[A-Z0-9]"
+        r"|\b\d{1,5}[A-Za-z]?,? (?:The )?(?:Broadway|Strand|Embankment|Bowery|Esplanade|Promenade|Parade)\b"
         rf"|\b\d{{1,6}}[A-Za-z]?,?(?: [a-z'.-]{{3,20}}){{1,2}} (?:{_LOWER_TYPES})\b",
         Strength.SHAPE,
         check=_english,
@@ -321,6 +333,10 @@ PATTERNS: Final = (
             "to «Flat 11, 75 Williams Run, Baxterton G7K 1LR»?",
             "«1600 Pennsylvania Ave NW, Washington, DC 20500»",
             "at «12 main street» today",
+            "at «Apt 9, 128 E Jefferson Ct, Boise ID».",
+            "at «88 SE 17th Drive, Springfield, MO  65873».",
+            "is «Hill View, 64 St. Mary's Road, Dublin 4, D04 T9F8» now",
+            "at «110-21 5th Blvd, Montreal, QC  H2X 4H7».",
             "«221B Baker Street, London»",
             "«350 5th Ave, New York, NY 10118»",
         ),
@@ -328,7 +344,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.ADDRESS,
-        rf"\b\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:{_FRENCH_TYPES})\b",
+        rf"\b\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:(?:{_FRENCH_TYPES})\b|r\. )",
         Strength.SHAPE,
         check=_french,
         caseless=True,
@@ -337,6 +353,7 @@ PATTERNS: Final = (
             "«42 bis, rue de la Paix, 75002 Paris».",
             "au «12 rue victor hugo 69002 Lyon»",
             "«3 allee des Tilleuls»",
+            "sis «72 R. du Général Leclerc, appt 13, 5000 Namur» est",
         ),
         no=("2 places de parking", "12 cours par semaine"),
     ),
@@ -352,6 +369,7 @@ PATTERNS: Final = (
             "abito in «Via Giuseppe Garibaldi 12, 20121 Milano (MI)».",
             "«Rua das Flores, 123, 4050-262 Porto»",
             "«Rue de la Loi 16, 1000 Bruxelles»",
+            "Endereço: «Alameda Santos, 41 - Jardins, São Paulo/SP, 01419-001»",
             "«ul. Marszałkowska 12/34, 00-590 Warszawa»",
         ),
         no=("via email 2 times", "sent via SMS", "Av. 5,20 EUR"),
@@ -369,6 +387,8 @@ PATTERNS: Final = (
             "«Keizersgracht 123, 1015 CJ Amsterdam»",
             "«Storgatan 12, 111 23 Stockholm»",
             "«Alte Poststraße 7, 10115 Berlin»",
+            "«Schillerplatz 223, 3. OG, 4051 Basel»,",
+            "«Lindenallee 12, Frankfurt am Main».",
         ),
         no=("Weg 5", "der Weg 5 ist", "Parkplatz 12", "auf dem Weg 2 Stunden"),
     ),
@@ -415,6 +435,7 @@ PATTERNS: Final = (
         check=_by_town,
         yes=(
             "H: «40/76, Suresh Chowk, Kavali 524201»",
+            "at «92/A, Park Street, Kolkata 700016» and",
             "«Distrito da Luz, 16\nSanta Inês\n23418754 Duarte / SE»",
             "«Calzada Acuña 907, San Alvaro, BCS 92320»",
             "«Vial de Sarita Zaragoza 31, Ourense, 43739»",

@@ -30,6 +30,21 @@ _DAY: Final = r"[0-3]?\d(?:st|nd|rd|th|er|o|a|e)?\.?"
 _OF: Final = r"(?:[ ,/-]{1,2}(?:of |de |del |den |di )?)"
 _YEAR: Final = r"(?:,? ?(?:de |del |of )?|[-/ ])(?:1[89]|20)?\d{2}"
 
+_WORDS: Final = (
+    "(?:twenty|thirty)[ -](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|first|second|third|fourth"
+    "|fifth"
+    "|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth|seventeenth"
+    "|eighteenth|nineteenth|twentieth|thirtieth"
+)
+_TENS: Final = (
+    "(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine))?"
+    "|(?:oh|o)[ -](?:one|two|three|four|five|six|seven|eight|nine)|ten|eleven|twelve"
+    "|(?:thir|four|fif|six|seven|eigh|nine)teen|one|two|three|four|five|six|seven|eight|nine|hundred"
+)
+_YEAR_IN_WORDS: Final = rf"(?:nineteen|eighteen|twenty)[ -](?:{_TENS})|two thousand(?: and)?(?: (?:{_TENS}))?"
+_COMPACT: Final = 8
+"""Characters of a date that is written without separators."""
+
 _REACH: Final = 60
 _BEHIND: Final = 24
 _BIRTH_BEHIND: Final = re.compile(
@@ -58,9 +73,16 @@ def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return start, end
 
 
+def _written(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A date in words."""
+    return (start, end) if context.last(Cue.BIRTH, start, _REACH) >= 0 else None
+
+
 def _plausible(value: str) -> bool:
     """Day and month within a calendar's bounds, where both are numbers."""
     numbers = [int(number) for number in _NUMBERS.findall(value)]
+    if len(numbers) == 1 and len(value) == _COMPACT:
+        return 1 <= int(value[4:6]) <= 12 and 1 <= int(value[6:]) <= 31
     if len(numbers) != 3:
         return 1 <= min(numbers) <= 31
     year_first = numbers[0] > 31
@@ -71,6 +93,16 @@ def _plausible(value: str) -> bool:
 PATTERNS: Final = (
     Pattern(
         PiiType.DATE_OF_BIRTH,
+        rf"\b(?:the )?(?:{_WORDS}) (?:of )?{_MONTH},? (?:{_YEAR_IN_WORDS})\b"
+        rf"|\b{_MONTH} (?:the )?(?:{_WORDS}),? (?:{_YEAR_IN_WORDS})\b",
+        Strength.CUED,
+        check=_written,
+        caseless=True,
+        yes=("born «tenth of May nineteen ninety-eight»", "DOB «June the third, two thousand and one»"),
+        no=("we met on the tenth of May nineteen ninety-eight",),
+    ),
+    Pattern(
+        PiiType.DATE_OF_BIRTH,
         r"\b[0-3]?\d ?[./-] ?[0-3]?\d ?[./-] ?(?:1[89]|20)?\d{2}\b|\b(?:1[89]|20)\d{2}[./-][01]?\d[./-][0-3]?\d\b"
         r"|\b(?:1[89]|20)\d{2}[01]\d[0-3]\d\b",
         Strength.CUED,
@@ -79,6 +111,9 @@ PATTERNS: Final = (
             "born on «4.10.1956», lives",
             "date of birth: «1956-10-04»",
             "DOB «10/04/56»",
+            "DOB «19561004», in case",
+            "Date of birth ......... «28.04.1941»",
+            "Statement of J. Roe, b. «1943-11-25», of",
             "geb. «04.10.1956»",
             "My date of birth is wrong in the profile, it should be «7/22/1984».",
             "«04/10/1956» (date of birth)",
@@ -86,6 +121,7 @@ PATTERNS: Final = (
         no=(
             "insured since 02.10.2020",
             "ordered on 04.10.2023",
+            "DOB 19564510",
             "born 45.13.1956",
             "version 1.2.2003",
         ),

@@ -8,13 +8,14 @@ from typing import Final
 from pipeline.redact import checksums
 from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import words
-from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
+from pipeline.redact.patterns.pattern import LEADER, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _LINK: Final = (
     r"[^\n.!?;]{0,12}?(?:[ \t,]{0,2}\(?(?:\b(?:number|no|nr|num|nummer|numero|numer|n|is|are|est|ist|es|e|lautet"
     r"|le|the|my|mit"
-    r"|der|with|has|porte|de|del|do|da|reads|was|amtliches?|plate)\b[.:o]{0,2}|[:#=(]|-?nr\.?)){0,6}\s{0,3}[\"'(]?"
+    r"|der|with|has|porte|de|del|do|da|reads|was|amtliches?|plate)\b[.:o]{0,2}|[:#=(\"]|-?nr\.?)"
+    rf"|{LEADER}){{0,6}}\s{{0,3}}[\"'(]?"
 )
 _PASSPORT_TOKEN: Final = re.compile(
     r"[A-Z]{0,3} ?\d{6,9}[A-Z]?|[A-Z0-9]{6,10}|\d{2} ?[A-Z]{2} ?\d{5}|\d{3} \d{3} \d{3}", re.IGNORECASE
@@ -74,6 +75,18 @@ def _plate_german(context: Context, start: int, end: int) -> tuple[int, int] | N
     return start, end
 
 
+def _plate_beside(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A form of some country, near a word for plates or right behind one for vehicles."""
+    value = context.text[start:end]
+    if not _digits(value) or _touching(context, start, end) or context.named(Cue.OTHER_NUMBER, start):
+        return None
+    if _CURRENCY.search(value) or (value != value.upper() and not context.named(Cue.PLATE, start)):
+        return None
+    if context.after(Cue.PLATE, start, reach=160) or context.last(Cue.VEHICLE, start, _BESIDE) >= 0:
+        return start, end
+    return (start, end) if context.before_cue(Cue.PLATE, end) else None
+
+
 def _plate(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """Anything in capitals and digits of a plate's length, behind a word for plates."""
     value = context.text[start:end]
@@ -83,7 +96,33 @@ def _plate(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return start, end
 
 
+_BESIDE: Final = 14
+_CURRENCY: Final = re.compile(r"EUR|USD|GBP|CHF|PLN|CAD|AUD|BRL|SEK|NOK|DKK|INR|CZK|HUF|RON|TRY|JPY|MXN")
 PATTERNS: Final = (
+    Pattern(
+        PiiType.LICENSE_PLATE,
+        r"\b(?:\d{2,3}-?[A-Z]{3}|[A-Z]{3}[ -]?\d{3,4}|[A-Z]{4} ?\d{3}|[A-Z]{3} ?\d{3}[A-Z]"
+        r"|\d{3} ?[A-Z]{3}"  # America, UK
+        r"|\d{2,3}[ -][A-Z]{1,2}[ -]\d{1,6}|\d{4}[ -]?[A-Z]{3}|[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}"  # IE, ES, IT, FR
+        r"|\d{2}-[A-Z]{2,3}-\d{1,2}|[A-Z]-\d{3}-[A-Z]{2}|\d{1,2}-[A-Z]{3}-\d{1,3}|[A-Z]{2}-\d{2,3}-[A-Z]{1,2}"  # NL, BE
+        r"|\d{3,4} [A-Z]{2,3} \d{2}|[A-Z]{2}[ -]?\d{3} ?\d{2,3}|[A-Z]{1,2}-\d{3,5} ?[A-Z]{1,2}"  # FR, CH, AT
+        r"|\d{2}-\d{2}-[A-Z]{2}|[A-Z]{2}-\d{2}-[A-Z]{2}|\d{2}-[A-Z]{2}-\d{2}|[A-Z]{3} ?\d[A-Z]\d{2}"  # PT, BR
+        r"|\d[A-Z]{3}\d{3}|[A-Z]{2}\d{2} ?[A-Z]{3}|[A-Z]{2} ?\d{1,2} ?[A-Z]{1,3} ?\d{4}|[A-Z]{2}-\d{5}"  # US, UK, IN
+        r"|[A-Z]{1,3}[ -][A-Z]{1,2} ?\d{1,4}[EH]?|[A-Z]{2,3} ?\d[A-Z0-9]{3,4}"
+        r"|\d{2} ?[A-Z]{1,3} ?\d{2,4})\b",  # DE, PL, TR
+        Strength.SHAPE,
+        check=_plate_beside,
+        caseless=True,
+        yes=(
+            "plates of our cars: «1098-TJC» (Spain)",
+            "Mr. Roe's vehicle («450-LME») was",
+            "the red van «231 G 6530» hit",
+            "Placa: «GDS1C25»",
+            "Kz. «ZH 196500»;",
+            "registration «sr06 uyo», clipped",
+        ),
+        no=("450-LME", "the car was 12 km away", "order 231 G 6530", "vehicle was sold"),
+    ),
     Pattern(
         PiiType.VIN,
         r"\b[A-HJ-NPR-Z0-9]{13}\d{4}\b|\b[A-HJ-NPR-Z0-9]{17}\b",

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.cues import Cue
-from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
+from pipeline.redact.patterns.pattern import LEADER, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _NUMBER_WORDS: Final = (
@@ -16,7 +16,8 @@ _NUMBER_WORDS: Final = (
 )
 _GROUP: Final = r"[A-Z0-9]{1,18}(?:[/._-][A-Z0-9]{1,14}){0,5}"
 _VALUE: Final = re.compile(
-    rf"(?:[ \t]{{0,2}}\(?(?:\b(?:{_NUMBER_WORDS})\b[.:o]{{0,2}}\)?|[,:#=(_\"']|-?nr\.?|/)){{0,5}}\s{{0,3}}[\"'(]?"
+    rf"(?:[ \t]{{0,2}}\(?(?:\b(?:{_NUMBER_WORDS})\b[.:o]{{0,2}}\)?|[,:#=(_\"']|-?nr\.?|/)"
+    rf"|{LEADER}){{0,6}}\s{{0,3}}[\"'(]?"
     rf"(?P<value>(?=[A-Z /.-]{{0,9}}[0-9]){_GROUP}(?: (?=[A-Z/._-]{{0,6}}[0-9]|[A-Z]\b)(?-i:{_GROUP})){{0,4}})\b",
     re.IGNORECASE,
 )
@@ -42,6 +43,13 @@ def _number(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return start, end
 
 
+_SAID_BEHIND: Final = re.compile(
+    rf"(?<![A-Za-z0-9./-])(?P<value>(?=[A-Z ./-]{{0,9}}[0-9]){_GROUP}(?: (?=[A-Z/._-]{{0,6}}[0-9]){_GROUP}){{0,3}})"
+    r"(?: with you,?| ?[(,]| is| was| as){1,3}(?: (?:it|which|that|is|was|as|my|the|a|our|of"
+    r"|your)){0,4} ?[A-Za-z -]{3,24}\Z"
+)
+
+
 PATTERNS: Final = (
     Pattern(
         PiiType.POLICY_NUMBER,
@@ -60,26 +68,37 @@ PATTERNS: Final = (
         no=("CLM-12",),
     ),
 )
-CUED: Final = tuple(
-    Cued(kind, cue, _VALUE, check=_number, yes=yes, no=no)
-    for kind, cue, yes, no in (
-        (
-            PiiType.POLICY_NUMBER,
-            Cue.POLICY,
+CUED: Final = (
+    Cued(
+        PiiType.POLICY_NUMBER,
+        Cue.POLICY,
+        _SAID_BEHIND,
+        check=_number,
+        behind=True,
+        yes=("I hold «LV-14890069-3» with you, it is a policy for", "«HOME-7744-4306» is my policy number"),
+        no=("since 2019, my policy", "on 25.03.2025, the policy"),
+    ),
+    *tuple(
+        Cued(kind, cue, _VALUE, check=_number, yes=yes, no=no)
+        for kind, cue, yes, no in (
             (
-                "My policy number is «MTR 174 049 259», please",
-                "contrat n° «CT-9691417-A»",
-                "Versicherungsnummer: «66.930.001128-6»",
-                "Vertrag «HV 2025/44967»",
-                "under policy «9249122452».",
+                PiiType.POLICY_NUMBER,
+                Cue.POLICY,
+                (
+                    "My policy number is «MTR 174 049 259», please",
+                    "contrat n° «CT-9691417-A»",
+                    "Versicherungsnummer: «66.930.001128-6»",
+                    "Vertrag «HV 2025/44967»",
+                    "under policy «9249122452».",
+                ),
+                ("policy of 25.03.2025", "my policy costs 4000 EUR", "policy since 2019", "contract of 12 months"),
             ),
-            ("policy of 25.03.2025", "my policy costs 4000 EUR", "policy since 2019", "contract of 12 months"),
-        ),
-        (
-            PiiType.CLAIM_NUMBER,
-            Cue.CLAIM,
-            ("Re: claim «C12345678»", "Schaden «SD-2024-118822», Vertrag", "sinistre n° «SIN-2024-11882»"),
-            ("claim of 1200.50", "claims 12 items", "Schaden vom 25.03.2025"),
-        ),
-    )
+            (
+                PiiType.CLAIM_NUMBER,
+                Cue.CLAIM,
+                ("Re: claim «C12345678»", "Schaden «SD-2024-118822», Vertrag", "sinistre n° «SIN-2024-11882»"),
+                ("claim of 1200.50", "claims 12 items", "Schaden vom 25.03.2025"),
+            ),
+        )
+    ),
 )

@@ -35,7 +35,7 @@ from stdnum.tr import tckimlik
 from stdnum.za import idnr as za_id
 
 from pipeline.redact.cues import Cue
-from pipeline.redact.patterns.pattern import Check, Context, Cued, Pattern, Strength
+from pipeline.redact.patterns.pattern import LEADER, Check, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
@@ -43,7 +43,8 @@ _REACH: Final = 60
 _LINK: Final = (
     r"(?:[ \t]{0,2}\(?(?:\b(?:number|no|nr|num|nummer|numero|num(?:er)?|n|is|are|est|ist|es|e|lautet|le|the|my"
     r"|of|was|code|card)"
-    r"\b[.:o]{0,2}\)?|[:#=)]|-?nr\.?)){0,5}\s{0,3}[\"']?"
+    r"\b[.:o]{0,2}\)?|[:#=)\"]|-?nr\.?)"
+    rf"|{LEADER}){{0,6}}\s{{0,3}}[\"']?"
 )
 
 
@@ -71,7 +72,11 @@ def _said(is_valid: Callable[[str], bool]) -> Check:
     """The check digit is weak or the form common: a word for national numbers must stand before it."""
 
     def check(context: Context, start: int, end: int) -> tuple[int, int] | None:
-        said = context.after(Cue.NATIONAL, start, _REACH) or context.after(Cue.SSN, start, _REACH)
+        said = (
+            context.after(Cue.NATIONAL, start, _REACH)
+            or context.after(Cue.SSN, start, _REACH)
+            or context.before_cue(Cue.NATIONAL, end)
+        )
         return (start, end) if said and _apart(context, start, end) and is_valid(context.text[start:end]) else None
 
     return check
@@ -153,7 +158,7 @@ PATTERNS: Final = (
         no=("255081416802539",),
     ),
     _national(
-        r"\b[1-9]\d ?\d{3} ?\d{3} ?\d{3}\b",
+        r"\b[1-9]\d[ ./-]?\d{3}[ ./-]?\d{3}[ ./-]?\d{3}\b",
         _said(_compact(idnr.is_valid)),
         yes=("Steuer-ID: «36 574 261 809»", "IdNr. «36574261809»"),
         no=("36574261809",),
@@ -161,8 +166,8 @@ PATTERNS: Final = (
     _national(r"\b\d{8}[ -]?[A-HJ-NP-TV-Z]\b", _proven(dni.is_valid), yes=("DNI «54362315K»",), no=("54362315Z",)),
     _national(r"\b[XYZ][ -]?\d{7}[ -]?[A-Z]\b", _proven(nie.is_valid), yes=("«X-2482300-W»",), no=("X-2482300A",)),
     _national(
-        r"\b[A-Z]{6}[0-9LMNP-V]{2}[A-EHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]\b",
-        _proven(codicefiscale.is_valid),
+        r"\b[A-Z]{3} ?[A-Z]{3} ?[0-9LMNP-V]{2} ?[A-EHLMPRST][0-9LMNP-V]{2} ?[A-Z][0-9LMNP-V]{3} ?[A-Z]\b",
+        _proven(_compact(codicefiscale.is_valid)),
         caseless=True,
         yes=("codice fiscale «RCCMNL83S18D969H»",),
         no=("RCCMNL83S18D969",),
@@ -205,9 +210,9 @@ PATTERNS: Final = (
         r"\b\d{7}[A-W][A-IW]?\b", _proven(pps.is_valid), caseless=True, yes=("PPS «6433435F»",), no=("6433435E",)
     ),
     _national(
-        r"\b\d{3}[ -]\d{3}[ -]\d{3}\b",
+        r"\b\d{3}[ .-]?\d{3}[ .-]?\d{3}\b",
         _said(_compact(sin.is_valid)),
-        yes=("my SIN is «123-456-782»",),
+        yes=("my SIN is «123-456-782»", "the office gave me «123456782» as my SIN"),
         no=("123-456-782",),
     ),
     _national(

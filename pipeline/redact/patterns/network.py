@@ -13,10 +13,12 @@ from pipeline.redact.pii import PiiType
 _V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
 _V6_PERSONAL: Final = re.compile(r"[23][0-9A-Fa-f]{0,3}:|f[cde][0-9A-Fa-f]{2}:|64:ff9b:|::ffff:", re.IGNORECASE)
 _LONGEST_V6: Final = 45
+_V6_REVERSED: Final = re.compile(r"[0-9A-Fa-f:]+")
 _FULL_GROUPS: Final = 8
 
 _SCHEME_REVERSED: Final = re.compile(r"[A-Za-z0-9+.:-]{1,40}")
 _URL: Final = re.compile(r"://[^\s<>\"'`{}|\\^\[\]]{1,2000}(?:\[[0-9a-fA-F:.]{3,45}\][^\s<>\"'`{}|\\^\[\]]{0,500})?")
+_SHORTEST_URL: Final = 8
 _TRAILING: Final = ".,;:!?)'\""
 _USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
 _SECRET_PARAMETER: Final = re.compile(
@@ -36,14 +38,15 @@ def _v4(context: Context, start: int, end: int) -> tuple[int, int] | None:
     octets = text[start:end].split(".")
     if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets):
         return None
+    if before == "/" and text[start - 2 : start - 1].isalpha() and octets[2:] == ["0", "0"]:
+        return None
     return None if context.named(Cue.VERSION, start) else (start, end)
 
 
 def _v6(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     text = context.text
-    farthest = max(0, start - _LONGEST_V6)
-    while start > farthest and text[start - 1] in ":0123456789abcdefABCDEF":
-        start -= 1
+    if head := _V6_REVERSED.match(text[max(0, start - _LONGEST_V6) : start][::-1]):
+        start -= len(head[0])
     match = _V6.match(text, start)
     if match is None or context.before(start).isalnum():
         return None
@@ -59,8 +62,10 @@ def _v6(context: Context, start: int, _end: int) -> tuple[int, int] | None:
 
 
 def _url(context: Context, start: int, _end: int) -> tuple[int, int] | None:
-    """`start` is where `://` stands."""
-    text = context.text
+    """`start` is the last character of the scheme."""
+    text, start = context.text, start + 1
+    if text.find("://", max(0, start - _SHORTEST_URL), start) >= 0:
+        return None
     match = _URL.match(text, start)
     scheme = _SCHEME_REVERSED.match(text[max(0, start - 40) : start][::-1])
     if match is None or scheme is None:
@@ -78,7 +83,7 @@ PATTERNS: Final = (
         Strength.PROVEN,
         check=_v4,
         yes=("from «192.168.10.20».", "«10.0.0.1»:8080", "ip=«203.0.113.7»,"),
-        no=("version 2.10.3.1", "v1.2.3.4", "1.2.3.4.5", "300.1.1.1", "build 10.0.19045.1"),
+        no=("version 2.10.3.1", "v1.2.3.4", "1.2.3.4.5", "300.1.1.1", "build 10.0.19045.1", "Chrome/122.0.0.0"),
     ),
     Pattern(
         PiiType.IP_ADDRESS,
@@ -95,7 +100,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.URL_CREDENTIALS,
-        r"://",
+        r"[A-Za-z0-9+.:-]://[^ \n/]",
         Strength.PROVEN,
         check=_url,
         yes=(

@@ -12,8 +12,13 @@ from typing import Final
 from pipeline.redact.cues import Cue
 from pipeline.redact.pii import PiiType
 
-_SENTENCE_END: Final = re.compile(r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)[.!?][\"')]?\s|\n\s*\n", re.IGNORECASE)
+_SENTENCE_END: Final = re.compile(r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)(?<!\.)[.!?][\"')]?\s|\n\s*\n", re.IGNORECASE)
 
+_SAYS_WHAT: Final = re.compile(
+    r" ?(?:(?:,|as|is|was|for|being|=|als|ist|comme|est|como|es|come) ?){1,2}\(?(?:my|the|our|his|her|their|a|your"
+    r"|mein[e]?|mon|ma|mi|il mio|meu)?\b|,? ?\(",
+    re.IGNORECASE,
+)
 _NAMING_REACH: Final = 40
 _NAMING: Final = re.compile(
     r"(?:[ \t\n.:#=\"'()/-]|\b(?:number|numbers|no|nos|nr|num|nummer|numero|id|is|was|are|est|ist|es|e|n|o"
@@ -21,6 +26,10 @@ _NAMING: Final = re.compile(
     r"|el|la|il|de|del|of|der|die|das|your|my|code|kennung|ref|reference|with|mit|avec|con|com)\b)*",
     re.IGNORECASE,
 )
+
+
+LEADER: Final = r"[ \t]?(?:\.{3,60}|_{3,60}|-{3,60}|>|[.?!:]{1,2} ?\n[A-Za-z][A-Za-z '.-]{0,24}: )"
+"""What forms, mark-up and a chat's next line put between a label and its value."""
 
 
 class Strength(IntEnum):
@@ -33,13 +42,17 @@ class Strength(IntEnum):
 
 
 class Context:
-    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand."""
+    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand.
 
-    __slots__ = ("_cues", "brands", "text")
+    `postcode_end`: where the last postcode ended that was looked at; no later one's address begins before it.
+    """
+
+    __slots__ = ("_cues", "brands", "postcode_end", "text")
 
     def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]], brands: Sequence[tuple[int, int]] = ()) -> None:
         self._cues = cues
         self.brands = brands
+        self.postcode_end = 0
         self.text = text
 
     def ends(self, cue: Cue) -> Sequence[int]:
@@ -62,6 +75,18 @@ class Context:
     def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
         """True when there is such a `last` cue."""
         return self.last(cue, start, reach) >= 0
+
+    def before_cue(self, cue: Cue, end: int, reach: int = 24) -> bool:
+        """True when the cue follows and says what this was: `... as my SIN`, `... (cell)`."""
+        ends = self._cues.get(cue)
+        if not ends:
+            return False
+        place = bisect_right(ends, end)
+        return (
+            place < len(ends)
+            and ends[place] - end <= reach
+            and _SAYS_WHAT.match(self.text, end, ends[place]) is not None
+        )
 
     def named(self, cue: Cue, start: int) -> bool:
         """True when the cue names what begins at `start`: nothing but words like `number` and `is` between them."""
@@ -111,7 +136,8 @@ class Pattern:
 class Cued:
     """Personal data known by the word before it: behind `cue`, `value` (Python's `re`, bounded) is matched.
 
-    The group `value` of the match is the personal data. `yes` and `no` are test cases as in `Pattern`.
+    `behind`: the word comes last; `value` is searched in the 80 characters that end with it. The group `value` of the
+    match is the personal data. `yes` and `no` are test cases as in `Pattern`.
     """
 
     type: PiiType
@@ -119,5 +145,6 @@ class Cued:
     value: re.Pattern[str]
     check: Check | None = None
     strength: Strength = Strength.CUED
+    behind: bool = False
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()

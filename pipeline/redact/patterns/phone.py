@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import phonenumbers
+
 from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
@@ -17,11 +19,12 @@ _EXTENSION: Final = re.compile(
 )
 _INTERNATIONAL: Final = re.compile(r"(?:\+|00) ?\(?[1-9]\d{0,2}\)?(?:[ ./-]{0,3}\(?\d{1,8}\)?){1,8}")
 _TRUNK: Final = re.compile(r"\(?0\d{1,5}\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
-_DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})(?![./-]?\d)")
+_DATE: Final = re.compile(r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d-\d\d-\d\d)(?![./-]?\d)")
 _DECIMAL: Final = re.compile(r"\d+[.,]\d{1,3}")
 _NANP_LEAD: Final = re.compile(r"(?<![0-9A-Za-z])1[ .-]?\Z")
 _GROUP_BEFORE: Final = re.compile(r"\d{3} \Z")
 """A group of a longer number goes before."""
+_MAIL_BEFORE: Final = re.compile(r"[A-Za-z]\.[A-Za-z]{2,4}, ?\Z")
 _DIGITS: Final = re.compile(r"\d")
 _GROUPS: Final = re.compile(r"\d+")
 _JOINED: Final = "-/.#_=:"
@@ -56,6 +59,32 @@ def _international(context: Context, start: int, _end: int) -> tuple[int, int] |
     if not any(digits[:size] in _COUNTRY_CODES for size in (1, 2, 3)):
         return None
     return _with_bracket(context, start, _with_extension(text, end))
+
+
+def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word."""
+    before = context.before(start)
+    if before.isalnum() or before in _JOINED + "+(" or not _free_behind(context, end):
+        return None
+    if _GROUP_BEFORE.search(context.text[max(0, start - 5) : start]) or _someone_elses(context, start, False):
+        return None
+    digits = "".join(_GROUPS.findall(context.text[start:end]))
+    if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST:
+        return None
+    try:
+        number = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_valid_number(number) or (
+        phonenumbers.is_possible_number(number)
+        and (context.after(Cue.PHONE, start) or context.before_cue(Cue.PHONE, end) or _behind_mail(context.text, start))
+    ):
+        return start, end
+    return None
+
+
+def _behind_mail(text: str, start: int) -> bool:
+    return _MAIL_BEFORE.search(text, max(0, start - 9), start) is not None
 
 
 def _trunk(context: Context, start: int, _end: int) -> tuple[int, int] | None:
@@ -164,7 +193,7 @@ def _with_extension(text: str, end: int) -> int:
 PATTERNS: Final = (
     Pattern(
         PiiType.PHONE,
-        r"\+ ?\(?[1-9]",
+        r"\+ ?\(?[1-9](?:[ ./()-]{0,4}[0-9]){7}",
         Strength.PROVEN,
         check=_international,
         yes=(
@@ -178,15 +207,23 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b00 ?[1-9]\d",
+        r"\b00 ?[1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_international,
-        yes=("call «0049 30 901820»", "«00442079460958»"),
+        yes=("«001 816 905 3777»", "call «0049 30 901820»", "«00442079460958»"),
         no=("order 00442079460958", "0012"),
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b0[1-9]\d?",
+        r"\b[1-9]\d{0,2} \d{2,5}(?:[ -]\d{2,6}){1,4}\b",
+        Strength.SHAPE,
+        check=_without_plus,
+        yes=("Roe, jane@example.com, «44 7700 900824».", "or «44 20 7946 0958» (work)"),
+        no=("policy 44 7700 900824", "12 345 678", "3 400 500 items"),
+    ),
+    Pattern(
+        PiiType.PHONE,
+        r"\b0[1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_trunk,
         yes=(
@@ -201,10 +238,17 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}|\b\d{3}(?:\)[ -]?|[.-])\d{3}[.-]\d{4}",
+        r"\b[2-9]\d{2}\)?[ .-]{0,2}[2-9]\d{2}[ .-]?\d{4}|\b\d{3}(?:\)[ -]?|[./-])\d{3}[.-]\d{4}",
         Strength.SHAPE,
         check=_north_american,
-        yes=("«(415) 555-2671»", "«1-415-555-2671»", "«415.555.2671 x12»", "«415-555-2671x12»", "«4155552671»"),
+        yes=(
+            "«312/851-0003» (cell)",
+            "«(415) 555-2671»",
+            "«1-415-555-2671»",
+            "«415.555.2671 x12»",
+            "«415-555-2671x12»",
+            "«4155552671»",
+        ),
         no=("order 4155552671", "415-555-2671-8", "#4155552671"),
     ),
 )
@@ -212,7 +256,7 @@ CUED: Final = (
     Cued(
         PiiType.PHONE,
         Cue.PHONE,
-        re.compile(r"[^\d\n@]{0,24}?(?P<value>\(?\+?\d[\d ()./-]{5,24}\d)"),
+        re.compile(r"[^\d\n@]{0,40}?(?P<value>\(?\+?\d[\d ()./-]{5,24}\d)"),
         check=_announced,
         yes=("Tel.: «612 345 678»", "my mobile number is «98765 43210».", "Telefon «12 34 56 78»"),
         no=("call me on 12.03.2024", "phone order 7699161"),

@@ -33,12 +33,12 @@ _COUNTRIES: Final = (
     "|Suomi|Finland"
     "|India|Singapore|Turkiye|Turkey"
 )
-US_CODE: Final = rf"(?:{_US_STATES}|{_US_STATE_NAMES}),? \d{{5}}(?:-\d{{4}})?"
+US_CODE: Final = rf"(?:{_US_STATES}|{_US_STATE_NAMES}),? {{1,2}}\d{{5}}(?:-\d{{4}})?"
 UK_CODE: Final = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]{0,2} ?\d[A-Z]{2})"
 CANADA_CODE: Final = r"[A-CEGHJ-NPR-TVXY]\d[A-CEGHJ-NPR-TV-Z][ -]?\d[A-CEGHJ-NPR-TV-Z]\d"
-_IRISH_CODE: Final = r"[ACDEFHKNPRTVWXY]\d[0-9W] ?[0-9ACDEFHKNPRTVWXY]{4}"
+_IRISH_CODE: Final = r"[ACDEFHKNPRTVWXY]\d[0-9W] ?[A-Z0-9]{2,3}\d[A-Z0-9]?"
 _BEHIND_TOWN: Final = (
-    rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? )?{CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
+    rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? {{1,2}})?{CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
     r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2,5},? \d{5}(?:-?\d{3,4})?|\d{5}|\d{4}(?![./-]?\d)"
     rf"|(?:Co\.? [A-Z][a-z]+,? )?{_IRISH_CODE})"
 )
@@ -64,17 +64,27 @@ _UNIT_WORDS: Final = (
     "|bajo|atico"
     "|local|interior|interno|int|scala|sc|piano|andar|bloco|bl|edif|edificio|casa|sala|dto|esq|fte|frente|bus"
     "|huis|lgh|leil"
-    "|m|no|nr|n|et|pmb|unidad|dpto|depto"
+    "|app|wg|tur|door|byt|mieszk|m|no|nr|n|et|pmb|unidad|dpto|depto"
 )
 _UNIT: Final = re.compile(
     rf"(?: ?,? ?\n?[ >]{{0,2}}(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
+    r"|\d{1,2}\. ?(?:OG|EG|DG|UG|Stock|Etage|Obergeschoss|Stiege|NP)\b"
     r"|\d{1,2}(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?"
     r")){1,5}",
     re.IGNORECASE,
 )
 _INNER_NUMBER: Final = re.compile(r" \d{1,4}(?=[,\n])")
 _DIRECTION: Final = re.compile(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
-_TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{_TOWN}{_GAP}?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
+_TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{_TOWN}(?: \d{{1,2}}\b)?{_GAP}? ?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
+_TOWN_IN_STATE: Final = re.compile(
+    rf"{_GAP}{_TOWN}(?:,? (?:{_US_STATES}|{_OTHER_REGIONS})(?![A-Za-z0-9])(?: {{1,2}}[A-Z]\d[A-Z] ?\d[A-Z]\d)?"
+    rf"| ?/ ?[A-Z]{{2}}\b(?:,? (?:CEP:? )?\d{{5}}-?\d{{3}})?)"
+)
+_DISTRICT: Final = re.compile(rf" ?[-,] {_TOWN}(?=, {_TOWN} ?[/,-] ?[A-Z]{{2}}\b)")
+_TOWN_GOES_ON: Final = re.compile(
+    r" (?:am|an der|a\.|im|in der|ob der|bei|sur|upon|del|de la) [A-Z][a-z]{2,20}| \([A-Z][a-z]{2,20}\)"
+    r"| \d{1,2}\b(?![.,/:-]?\d)"
+)
 _CODE_THEN_TOWN: Final = re.compile(
     rf"(?:{_GAP}{_TOWN}){{0,2}}{_GAP}{_BEFORE_TOWN},? ?{_TOWN}(?:,? ?\([A-Z][A-Za-z ]{{1,24}}\)"
     rf"|,? ?/? ?[A-Z]{{2}}\b)?"
@@ -90,7 +100,7 @@ _CITIES: Final = frozenset(city.replace("_", " ") for city in words("cities"))
 _REACH: Final = 160
 """How far left of a postcode its house number may stand."""
 _MOST_SEGMENTS: Final = 4
-HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?"
+HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/](?:\d{1,5}[A-Za-z]?|[A-Za-z]\b))?(?: 1/2)?"
 FLAT: Final = (
     r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite|SUITE|Room|Studio|No\.?|H\.? ?No\.?)"
     r" #?[A-Za-z0-9]{1,6},? ?\n?)"
@@ -103,7 +113,7 @@ _INNER: Final = (
 )
 _SEPARATOR: Final = re.compile(r" ?[,\n] ?(?:[ >]{0,2})| - ")
 _NUMBER_FIRST: Final = re.compile(
-    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{FLAT}?(?:H\.? ?No\.? ?)?{HOUSE}(?: {_SEGMENT_WORD}){{0,8}} ?)\Z"
+    rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{FLAT}?(?:H\.? ?No\.? ?|#)?{HOUSE}(?: {_SEGMENT_WORD}){{0,8}} ?)\Z"
 )
 _NUMBER_LAST: Final = re.compile(
     rf"(?:^|[ :])(?P<whole>[A-Z][A-Za-z'.-]{{1,30}}(?: (?:{_INNER}|[A-Z0-9][A-Za-z0-9'.-]{{0,30}})){{0,6}},?"
@@ -123,13 +133,17 @@ def end_of_address(text: str, end: int) -> int:
         end = match.end()
     if match := _UNIT.match(text, end):
         end = match.end()
-    for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY):
+    if match := _DISTRICT.match(text, end):
+        end = match.end()
+    for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _TOWN_IN_STATE, _CODE_ONLY):
         if match := rule.match(text, end):
             end = match.end()
             break
     else:
         if (match := _TOWN_ONLY.match(text, end)) and (size := _city(match[1])):
             end = match.start(1) + size
+            if match := _TOWN_GOES_ON.match(text, end):
+                end = match.end()
     if match := _COUNTRY.match(text, end):
         end = match.end()
     while text[end - 1] in " ,.;\n":
@@ -138,17 +152,19 @@ def end_of_address(text: str, end: int) -> int:
 
 
 def has_code(text: str, end: int) -> bool:
-    """True when a postcode, with or without a town, follows."""
+    """True when a postcode, with or without a town, follows; a flat may stand between."""
+    if match := _UNIT.match(text, end):
+        end = match.end()
     return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
 
 
-def start_of_address(text: str, start: int) -> int | None:
+def start_of_address(text: str, start: int, floor: int) -> int | None:
     """Where an address begins whose postcode, or town and postcode, stands at `start`.
 
     Goes left over parts between commas and line ends, each made of capitals and numbers only, to the one with the
-    house number. None when there is no such part.
+    house number. None when there is no such part, or it stands before `floor`.
     """
-    window = text[max(0, start - _REACH) : start]
+    window = text[max(0, start - _REACH, min(floor, start)) : start]
     base = start - len(window)
     ends = [(match.start(), match.end()) for match in _SEPARATOR.finditer(window)]
     right = len(window)
@@ -168,9 +184,9 @@ def start_of_address(text: str, start: int) -> int | None:
     return None
 
 
-def start_of_town(text: str, start: int) -> int | None:
+def start_of_town(text: str, start: int, floor: int) -> int | None:
     """Where the town before a postcode at `start` begins."""
-    match = _TOWN_AT_END.search(text, max(0, start - 60), start)
+    match = _TOWN_AT_END.search(text, max(0, start - 60, min(floor, start)), start)
     return None if match is None else match.start("whole")
 
 

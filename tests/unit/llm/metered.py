@@ -52,10 +52,10 @@ class MeteredProvider:
 
 
 class FleetInMemory:
-    """What Redis holds: everybody's demands; `away` makes it unreachable."""
+    """What Redis holds: everybody's demands; `away` makes it unreachable, `garbled` out of its mind."""
 
     def __init__(self) -> None:
-        self.away = False
+        self.away = self.garbled = False
         self.demands: dict[str, dict[object, float]] = {}
 
     def worker(self) -> FleetWorker:
@@ -70,6 +70,8 @@ class FleetWorker:
         await asyncio.sleep(0.001)
         if self._fleet.away:
             raise FleetAwayError("away")
+        if self._fleet.garbled:
+            raise ValueError("could not convert string to float")
         found = {}
         for pool, demand in demands.items():
             all_demands = self._fleet.demands.setdefault(pool, {})

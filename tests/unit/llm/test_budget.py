@@ -29,9 +29,11 @@ from pipeline.llm import (
     SpendRatePolicy,
     Spent,
 )
+from pipeline.llm.asking import Asking
 from pipeline.llm.budget import ANY, SpendRate
 from pipeline.llm.providers.provider import Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
+from pipeline.llm.spending import Allowance, Spending
 from tests.unit.llm.questions import LARGE, SMALL, Watcher, question, says, writes
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -270,3 +272,53 @@ def test_a_small_or_a_new_spender_raises_no_alarm() -> None:
     for minute in range(300):
         assert small.add(Decimal("0.00001"), NOON + timedelta(minutes=minute)) is None
     assert small.add(Decimal("0.5"), NOON + timedelta(minutes=300)) is None
+
+
+@given(st.lists(st.tuples(st.sampled_from(["admit", "settle", "set"]), st.integers(0, 7)), max_size=60))
+def test_budgets_may_change_at_any_moment_and_what_is_on_its_way_still_counts(steps: list[tuple[str, int]]) -> None:
+    kinds = [Budget(tokens=10**9), Budget("acme", tokens=10**9), Budget(enrichment="tickets", usd=Decimal(10**6))]
+    reserved = Spent(Decimal("0.01"), 100)
+
+    async def main() -> None:
+        spending = Spending([], LocalLedger(), SpendRatePolicy(), BudgetWatcher(), NOON.timestamp)
+        asking = Asking(question(), asyncio.get_running_loop().time)
+        allowances: list[Allowance] = []
+        for step, number in steps:
+            if step == "admit":
+                allowances.append(await spending.admit(asking, reserved))
+            elif step == "settle" and allowances:
+                spending.settle(allowances.pop(number % len(allowances)), Spent())
+            else:
+                spending.set_budgets(kind for place, kind in enumerate(kinds) if number >> place & 1)
+            expected = Spent(reserved.usd * len(allowances), reserved.tokens * len(allowances))
+            for budget in spending._budgets:
+                assert spending._on_the_way.get(budget, Spent()) == expected
+
+    asyncio.run(main())
+
+
+def test_a_new_budget_counts_the_calls_already_on_their_way(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=says(), latency_s=5)
+        subject = gateway(provider)
+        tasks = [asyncio.create_task(subject.complete(question(text=str(n)))) for n in range(100)]
+        await asyncio.sleep(1)
+        subject.set_budgets([Budget(usd=CALL_USD * 100, hard=Hard.DEAD_LETTER)])
+        with pytest.raises(BudgetError):
+            await subject.complete(question(text="one more"))
+        await asyncio.gather(*tasks)
+
+    run(main())
+
+
+def test_a_second_try_of_a_truncated_answer_stays_inside_the_records_cap(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider([writes('{"cat', Stop.LENGTH)], always=says())
+        await gateway(provider, max_tokens=900).complete(question())
+        # 900, of which the first call took 110 and the second prompt takes 100
+        assert [request.max_tokens for request in provider.asked] == [500, 690]
+        provider = ScriptedProvider([writes('{"cat', Stop.LENGTH)], always=says())
+        await gateway(provider, max_tokens=700).complete(question(SMALL, LARGE))
+        assert [request.model for request in provider.asked] == ["gpt-4.1-mini", "gpt-4.1"]
+
+    run(main())

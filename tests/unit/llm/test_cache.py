@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pipeline.errors import AnswerError, ProvidersOutError
-from pipeline.llm import Account, CachePolicy, Gateway, GatewayPolicy, InvalidAnswerError, Outage, Tier
+from pipeline.llm import Account, Budget, CachePolicy, Gateway, GatewayPolicy, Hard, InvalidAnswerError, Outage, Tier
 from pipeline.llm.cache import AnswerKeys, AnswerStore, MemoryCache, StoredAnswer
 from pipeline.llm.providers.provider import Failure, Reply, Request
 from pipeline.llm.providers.scripted import ScriptedProvider
@@ -103,6 +103,37 @@ def test_answers_that_were_not_valid_or_not_sure_are_not_kept(run: Run) -> None:
         for _ in range(3):
             await subject.complete(question(*ladder, confidence=lambda _: 0.2))
         assert len(provider.asked) == 3
+
+    run(main())
+
+
+def test_a_second_opinion_is_kept_for_the_next_who_asks(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider([says("perhaps"), says("surely")], always=fails(Failure.UNREACHABLE))
+        subject = gateway(openai=provider)
+        ladder = (replace(SMALL, escalate_below=0.5), LARGE)
+        sure = {"perhaps": 0.2, "surely": 0.9}.__getitem__
+        for cached in (False, True):
+            completion = await subject.complete(question(*ladder, confidence=sure))
+            assert (completion.answer, completion.tier, completion.cached) == ("surely", "large", cached)
+        await subject.close()
+
+    run(main())
+
+
+def test_an_unsure_answer_that_only_money_kept_from_a_second_opinion_is_not_kept(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=says("perhaps"))
+        spent = Budget(usd=Decimal("0.00001"), hard=Hard.CHEAPER)
+        subject = gateway(replace(CACHED, budgets=(spent,)), openai=provider)
+        ladder = (replace(SMALL, escalate_below=0.5), LARGE)
+        await subject.complete(question(text="what spends it"))
+        for _ in range(2):
+            assert (await subject.complete(question(*ladder, confidence=lambda _: 0.2))).answer == "perhaps"
+        subject.set_budgets([])
+        provider.always = says("surely")
+        sure = {"perhaps": 0.2, "surely": 0.9}.__getitem__
+        assert (await subject.complete(question(*ladder, confidence=sure))).answer == "surely"
 
     run(main())
 

@@ -13,6 +13,7 @@ from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, Re
 from pipeline.llm import Account, BreakerState, Completion, Outage, Outcome, Tier
 from pipeline.llm.providers.provider import Failure, Limits, ProviderError, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
+from tests.unit.llm.conftest import VirtualLoop
 from tests.unit.llm.questions import LARGE, SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says, writes
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -114,6 +115,39 @@ def test_one_providers_minute_out_costs_it_few_calls_and_its_return_is_noticed_s
     run(main())
 
 
+def test_time_in_which_this_process_did_not_run_makes_no_provider_slow(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        provider = ScriptedProvider(always=says(), latency_s=0.5)
+        subject = gateway(openai=Account(provider, timeout_s=120))
+        await asyncio.gather(*(subject.complete(question(SMALL)) for _ in range(30)))
+        asked = [asyncio.create_task(subject.complete(question(SMALL, text=str(number)))) for number in range(50)]
+        await asyncio.sleep(0.1)
+        loop.now += 30
+        await asyncio.gather(*asked)
+        assert subject.status().routes[0].breaker_opened == 0
+        await subject.close()
+
+    run(main())
+
+
+def test_a_model_that_takes_its_time_is_not_slow_before_its_usual_time_is_known(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=says(), latency_s=9)
+        subject = gateway(openai=Account(provider, timeout_s=120))
+        asked = []
+        for number in range(60):
+            asked.append(asyncio.create_task(subject.complete(question(SMALL, text=str(number)))))
+            await asyncio.sleep(0.2)
+        await asyncio.gather(*asked)
+        assert subject.status().routes[0].breaker_opened == 0
+        assert len(provider.asked) == 60
+        await subject.close()
+
+    run(main())
+
+
 def test_a_provider_that_hangs_is_found_out_long_before_its_timeouts(run: Run) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -133,6 +167,19 @@ def test_a_provider_that_hangs_is_found_out_long_before_its_timeouts(run: Run) -
         assert len(slow) < 60, "calls went on to a provider that hangs"
         assert max(attempt.latency_s for attempt in slow) < 6
         assert all(attempt.maybe_billed for attempt in slow)
+        await subject.close()
+
+    run(main())
+
+
+def test_calls_that_were_slow_and_answer_together_are_answers(run: Run) -> None:
+    async def main() -> None:
+        provider = ScriptedProvider(always=says(), latency_s=0.5)
+        subject = gateway(openai=provider, anthropic=ScriptedProvider(always=says(), latency_s=0.5))
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(30)))
+        provider.latency_s = 3
+        await asyncio.gather(*(subject.complete(question(SMALL, SMALL_ELSEWHERE)) for _ in range(6)))
+        assert all(route.running == 0 for route in subject.status().routes), "a place was lost"
         await subject.close()
 
     run(main())
@@ -258,6 +305,21 @@ def test_a_rejected_request_is_this_records_failure_and_opens_nothing(run: Run) 
                 await subject.complete(question())
             assert caught.value.cause is Cause.REQUEST_REJECTED
         assert subject.status().routes[0].breaker is BreakerState.CLOSED
+
+    run(main())
+
+
+@pytest.mark.parametrize(("failure", "status"), [(Failure.TIMEOUT, 408), (Failure.SERVER_ERROR, 409)])
+def test_a_request_that_came_at_a_bad_moment_is_tried_again_and_opens_nothing(
+    run: Run, failure: Failure, status: int
+) -> None:
+    async def main() -> None:
+        watcher = Watcher()
+        always = ScriptedProvider([fails(failure, status)] * 20, always=says())
+        subject = gateway(None, watcher, openai=always)
+        completions = await asyncio.gather(*(subject.complete(question(text=str(n))) for n in range(20)))
+        assert {completion.answer for completion in completions} == {"cards"}
+        assert not watcher.changes
 
     run(main())
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pipeline.llm import Account, Gateway, Tier
 from pipeline.llm.providers.provider import Limits, Window
+from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.llm.quota import Cost, Quota, QuotaPolicy
 from pipeline.simulator import quota as vendor
 from tests.unit.llm.metered import FleetInMemory, MeteredProvider
-from tests.unit.llm.questions import question
+from tests.unit.llm.questions import question, says
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -213,6 +214,40 @@ def test_a_fleet_that_loses_its_store_keeps_using_the_whole_quota(run: Run) -> N
         used, refused = await campaign.close()
         assert used > 0.95
         assert refused < 0.001
+
+    run(main())
+
+
+def test_a_store_that_answers_nonsense_costs_no_worker_its_share(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        campaign = Campaign(2, fleet=True)
+        await campaign.go_on(10)
+        campaign.fleet.garbled = True
+        await campaign.go_on(10)
+        assert {str(worker.status().sharing) for worker in campaign.workers} == {"away"}
+        assert caplog.text.count("keeps its last share") == 2, "said once by each worker"
+        campaign.fleet.garbled = False
+        await campaign.go_on(10)
+        assert {str(worker.status().sharing) for worker in campaign.workers} == {"shared"}, "nobody asks any more"
+        used, _ = await campaign.close()
+        assert used > 0.95
+
+    run(main())
+
+
+def test_workers_share_a_quota_only_with_those_who_have_the_same_key(run: Run) -> None:
+    async def main() -> None:
+        fleet, loop = FleetInMemory(), asyncio.get_running_loop()
+        workers = []
+        for key in ("a", "a", "b"):
+            account = Account(ScriptedProvider(always=says()), key_digest=key, requests_per_minute=60)
+            workers.append(Gateway({"openai": account}, clock=loop.time, fleet=fleet.worker()))
+        for worker in workers:
+            await worker.complete(question())
+        await asyncio.sleep(2)
+        assert sorted(len(demands) for demands in fleet.demands.values()) == [1, 2]
+        for worker in workers:
+            await worker.close()
 
     run(main())
 

@@ -23,6 +23,7 @@ from pipeline.llm.providers.provider import Account, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
+from pipeline.questions import Questions
 from pipeline.redact import Keyring, Redactor
 from pipeline.serde import AvroCodec, JsonCodec, Registry
 from pipeline.serde.registry import parsed
@@ -283,6 +284,20 @@ async def test_a_bug_kills_the_record_not_the_worker_and_its_traceback_quotes_no
     assert letter["cause"] == "unexpected"
     assert "RuntimeError" in str(letter["traceback"])
     assert "Joanna" not in str({name: value for name, value in letter.items() if name != "original"})
+
+
+async def test_a_bug_in_what_reads_the_answer_leaves_the_paid_call_in_the_ledger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(Questions, "_read", explode)
+    found = await Bench("tickets", ANSWER).run(TICKET)
+    assert found["support.tickets.v1.dead-letters"]["cause"] == "unexpected"
+    assert len(cast(list[object], found["support.tickets.v1.dead-letters"]["attempts"])) == 1
+    assert found["enrichment.usage.v1"]["input_tokens"] == 100
+    assert cast(Decimal, found["enrichment.usage.v1"]["cost_usd"]) > 0
 
 
 async def test_a_refused_output_becomes_a_dead_letter_and_keeps_its_bill() -> None:

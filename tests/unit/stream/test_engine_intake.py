@@ -138,7 +138,8 @@ async def test_a_lost_partition_frees_its_room_and_its_late_results_count_for_no
     house = House(gate, POLICY, 2)
     gone = house.parts[0]
     house.bring(gone, 50)
-    await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
     house.intake.gone([gone], True, timedelta(0))
     assert (house.room(), house.intake.repeated, gone.phase) == (100, 50, Phase.GONE)
     house.bring(gone, 5)
@@ -236,3 +237,23 @@ def test_an_observer_that_raises_disturbs_nothing() -> None:
             raise RuntimeError(reason)
 
     guarded(Rude()).aborted("whatever")
+
+
+async def test_no_more_calls_are_paid_while_as_many_answers_wait_for_their_commit() -> None:
+    gate = Gate()
+    house = House(gate, EnginePolicy(concurrency=10, backlog=1000), 1)
+    (part,) = house.parts
+    house.bring(part, 100)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert 10 <= len(part.finished) <= 20
+    seen = len(part.finished)
+    await house.finish(part, seen)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert 10 <= len(part.finished) <= 20
+    house.intake.gone([part], True, timedelta(0))
+    other = house.intake.create("t", 1, Progress(0))
+    house.intake.assigned([other], [])
+    house.bring(other, 5)
+    await house.finish(other, 5)

@@ -151,3 +151,20 @@ async def test_held_lanes_start_nothing_until_every_reason_is_released() -> None
     lanes.release("stopping")
     await settle(lanes, partition)
     assert done == [0]
+
+
+async def test_an_answer_is_read_while_a_burst_of_records_is_still_starting() -> None:
+    answered, started = asyncio.Event(), []
+
+    async def work(one: Record) -> None:
+        started.append(one.offset)
+        if one.offset == 0:
+            asyncio.get_running_loop().call_soon(answered.set)
+        await asyncio.sleep(0)
+
+    lanes, partition = Lanes(1000), PartitionLanes(work)
+    lanes.admit(partition, [record(n, None) for n in range(1000)])
+    await answered.wait()
+    assert len(started) < 50
+    await settle(lanes, partition)
+    assert sorted(started) == list(range(1000))
