@@ -12,7 +12,18 @@ from pydantic import BaseModel
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
 from pipeline.errors import Cause, RecordError
-from pipeline.llm import Attempt, Completion, Gateway, InvalidAnswerError, Lane, Outage, RenderedPrompt, Tier
+from pipeline.jsontext import to_json
+from pipeline.llm import (
+    Attempt,
+    Completion,
+    Gateway,
+    InvalidAnswerError,
+    Lane,
+    Outage,
+    RenderedPrompt,
+    Tier,
+    estimate_tokens,
+)
 from pipeline.questions import Questions, texts_of
 from pipeline.redact import Redactor
 from pipeline.serde import JsonCodec
@@ -24,6 +35,8 @@ class Rehearsed:
 
     entity: str = ""
     prompt: RenderedPrompt | None = None
+    schema_tokens: int = 0
+    """Estimated tokens of the answer's schema, which goes with every call."""
     redactions: Mapping[str, int] = field(default_factory=dict)
     completion: Completion[BaseModel] | None = None
     answer: Mapping[str, object] | None = None
@@ -67,6 +80,7 @@ class Rehearsal:
         reading = self._questions.redact(record)
         found.redactions = dict(reading.redaction.counts)
         found.prompt = self._questions.render(reading)
+        found.schema_tokens = estimate_tokens(to_json(self._enrichment.provider_schema).decode())
         question = self._questions.question(str(record.get(self._spec.tenant, "")), found.prompt, reading.redaction)
         outage = Outage.DEAD_LETTER if question.outage is Outage.WAIT else question.outage
         question = replace(question, outage=outage, lane=Lane.INTERACTIVE, read=_noting(question.read, found.problems))
