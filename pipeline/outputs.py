@@ -17,6 +17,7 @@ from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, Death, envelope, source
 from pipeline.errors import Attempted, Cause, RecordError, Stage
 from pipeline.llm import Attempt, Completion, RenderedPrompt
+from pipeline.questions import confidence_of
 from pipeline.redact import Keyring, Redaction
 from pipeline.serde import ValueCodec
 from pipeline.stream.record import Headers, Output, Record
@@ -51,8 +52,6 @@ class Way:
     completion: Completion[BaseModel] | None = None
     attempts: list[Attempt] = field(default_factory=list)
     """The calls made for it so far, each of them paid or perhaps paid."""
-    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Variable of the prompt to the exact paths of the texts it is filled from."""
     died: bool = False
 
 
@@ -216,12 +215,6 @@ def _headers(way: Way) -> Headers:
 def _own_headers(way: Way) -> Headers:
     """For the ledgers: what ties their records together, and nothing else that a publisher may have put there."""
     return tuple((name, value) for name, value in _headers(way) if name in _TYING)
-
-
-def confidence_of(answer: BaseModel) -> float:
-    """The answer's own; 1 where its schema has none."""
-    value = getattr(answer, "confidence", 1.0)
-    return float(value)
 
 
 def _digest(prompt: RenderedPrompt | None) -> str:

@@ -99,7 +99,10 @@ class RegistrySettings(_Section):
 class ProviderSettings(_Section):
     """One account at one provider. `requests_per_minute` and the token quotas are the account's own; 0 is no quota."""
 
-    wire: Literal["openai", "anthropic"]
+    wire: Literal["openai", "anthropic", "local"]
+    """`local` is no wire: classifiers of one's own, which answer in this process."""
+    folder: str = ""
+    """Of `wire = local`: where the classifiers are that `pipeline fallback train` made."""
     base_url: str = ""
     """Empty: the vendor's own address. vLLM, Ollama and llama.cpp are `wire = openai` with their address here."""
     api_key_env: str = ""
@@ -118,6 +121,10 @@ class ProviderSettings(_Section):
     def key(self) -> SecretStr | None:
         """The key, or None when its variable is not set."""
         return self.api_key or secret(self.api_key_env)
+
+    def keyless(self) -> bool:
+        """True when it cannot be asked for want of a key."""
+        return self.wire != "local" and not self.base_url and self.key() is None
 
 
 class RedisSettings(_Section):
@@ -141,6 +148,8 @@ class GatewaySettings(_Section):
     """For so long an answer is given again."""
     cache_stale: Duration = timedelta(hours=24)
     """For so long after that it still stands in while no provider can be asked."""
+    cache_similar_from: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """From this likeness on, a question gets the answer of one that is nearly the same; 0: of equal ones only."""
 
 
 class EngineSettings(_Section):

@@ -13,7 +13,8 @@ from datetime import timedelta
 from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.deadletters.guard import Guard, GuardPolicy
 from pipeline.errors import UsageError
-from pipeline.llm import Gateway, GatewayPolicy, Tier
+from pipeline.ladder import ladder
+from pipeline.llm import Gateway, GatewayPolicy
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
@@ -64,8 +65,8 @@ class Worker:
         engines: dict[str, Engine] = {}
         slots: list[WorkerSlot] = []
         for enrichment in chosen:
-            tiers = _tiers(enrichment, settings)
-            gateway.require(f"enrichment {enrichment.name}", tiers)
+            tiers = ladder(enrichment, settings.providers)
+            gateway.require(f"enrichment {enrichment.name}", tiers, enrichment.provider_schema)
             decoder = await asyncio.to_thread(codecs.codec, enrichment.input.topic)
             written = Codecs(
                 *[
@@ -139,19 +140,6 @@ class Worker:
                 asyncio.get_running_loop().call_later(probe_after.total_seconds(), engine.resume)
 
         self._outcomes.listen(listen)
-
-
-def _tiers(enrichment: Enrichment, settings: Settings) -> tuple[Tier, ...]:
-    """The ladder without the tiers of providers for which no key is set: one vendor's account is enough to run."""
-    tiers = tuple(Tier(**tier.model_dump()) for tier in enrichment.spec.tiers)
-    usable = []
-    for tier in tiers:
-        provider = settings.providers.get(tier.provider)
-        if provider is not None and not provider.base_url and provider.key() is None:
-            _log.warning("%s: tier %s left out: %s is not set", enrichment.name, tier.name, provider.api_key_env)
-        else:
-            usable.append(tier)
-    return tuple(usable) or tiers
 
 
 def _engine(

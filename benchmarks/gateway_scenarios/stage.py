@@ -97,9 +97,10 @@ class Simulator:
 
 
 @contextmanager
-def simulator(profile: Mapping[str, object] | None = None) -> Iterator[Simulator]:
-    """Starts one, and ends it."""
+def simulator(profile: Mapping[str, object] | None = None, file: Path | None = None) -> Iterator[Simulator]:
+    """Starts one, and ends it. `file` is the profile it starts with, `profile` what is changed in it."""
     command = [sys.executable, "-m", "pipeline.simulator", "--port", "0"]
+    command += ["--profile", str(file)] if file else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
 from pipeline.catalogue.entries import Catalogue
 from pipeline.catalogue.specs import EnrichmentSpec, group_of
 from pipeline.errors import UsageError
 
+FALLBACK = "fallback"
+"""The tier that stands in the provenance of a safe answer."""
 _WRITTEN = frozenset({"event_id", "tenant_id", "source", "enriched_at", "provenance"})
 """Fields of every output record, beside the entity and the answer."""
 
@@ -46,6 +50,43 @@ def check_output(spec: EnrichmentSpec, schema: contract.Schema, answer: contract
         raise UsageError("the schema asks for a label, but there are no labels")
     if len({label.label for label in spec.labels}) != len(spec.labels):
         raise UsageError("labels: a label stands there twice")
+
+
+def safe_answer(spec: EnrichmentSpec, model: type[BaseModel]) -> BaseModel | None:
+    """`fallback` as an answer, held to what a model's would be held to; None when there is none.
+
+    Raises UsageError when it is not valid, is needed and not there, or does not ask for a person to look at it.
+    """
+    if any(tier.name == FALLBACK for tier in spec.tiers):
+        raise UsageError(f"tiers: no tier may be called {FALLBACK}: the safe answer goes by that name")
+    if spec.fallback is None:
+        if any(tier.answer for tier in spec.tiers):
+            raise UsageError("a tier's answer says how it differs from `fallback`, but there is no `fallback`")
+        for key in ("outage", "invalid"):
+            if getattr(spec, key) == "fallback":
+                raise UsageError(f"{key} says fallback, but there is no `fallback` with the safe answer")
+        return None
+    if unknown := spec.fallback.keys() - model.model_fields.keys():
+        raise UsageError(f"fallback.{min(unknown)} is no field that a model answers")
+    try:
+        answer = model.model_validate(spec.fallback)
+    except ValidationError as error:
+        raise UsageError(f"fallback: {'; '.join(contract.problems(error, most=3))}") from None
+    for place, tier in enumerate(spec.tiers):
+        _check_rest(f"tiers[{place}].answer", tier.answer, spec.fallback, model)
+    for field, needed in (("needs_human", True), ("confidence", 0.0)):
+        if getattr(answer, field, needed) != needed:
+            raise UsageError(f"fallback.{field} must be {str(needed).lower()}: no model has read the record")
+    return answer
+
+
+def _check_rest(where: str, said: Mapping[str, object], fallback: Mapping[str, object], model: type[BaseModel]) -> None:
+    if unknown := said.keys() - model.model_fields.keys():
+        raise UsageError(f"{where}.{min(unknown)} is no field that a model answers")
+    try:
+        model.model_validate({**fallback, **said})
+    except ValidationError as error:
+        raise UsageError(f"{where}: {'; '.join(contract.problems(error, most=3))}") from None
 
 
 def check_access(spec: EnrichmentSpec, known: Catalogue) -> None:

@@ -56,6 +56,8 @@ class Enrichment:
     provider_schema: contract.Schema
     restored: tuple[str, ...]
     checks: Checks
+    fallback: BaseModel | None = None
+    """The safe answer, validated; None when the enrichment names none."""
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from fastavro.schema import SchemaParseException
 from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
-from pipeline.catalogue.checking import check_access, check_input, check_output
+from pipeline.catalogue.checking import check_access, check_input, check_output, safe_answer
 from pipeline.catalogue.entries import Catalogue, Checks, Enrichment, SchemaVersion
 from pipeline.catalogue.specs import EnrichmentSpec, TopicSpec
 from pipeline.errors import UsageError
@@ -123,6 +123,7 @@ def _enrichment(path: Path, known: Catalogue) -> Enrichment:
         prompt = path.parent / "prompts" / f"{spec.prompt.version}.md"
         if not prompt.exists():
             raise UsageError(f"prompt version {spec.prompt.version} is not in {prompt.parent}")
+        model = contract.answer_model(answer, labels)
         return Enrichment(
             spec=spec,
             folder=path.parent,
@@ -133,10 +134,11 @@ def _enrichment(path: Path, known: Catalogue) -> Enrichment:
             usage=known.topic(spec.usage),
             input_schema=input_schema,
             output_schema=output_schema,
-            answer=contract.answer_model(answer, labels),
+            answer=model,
             provider_schema=contract.provider_schema(answer, labels),
             restored=restored,
             checks=_checks(checks, spec.name),
+            fallback=safe_answer(spec, model),
         )
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from None

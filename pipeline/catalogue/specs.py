@@ -91,11 +91,16 @@ class TierSpec(_Data):
     name: str
     provider: str
     model: str
-    max_tokens: Annotated[int, Field(ge=16)]
+    max_tokens: Annotated[int, Field(ge=16)] = 1000
     temperature: float | None = None
     escalate_below: Annotated[float, Field(ge=0, le=1)] | None = None
     max_input_tokens: Annotated[int, Field(ge=0)] = 0
     """Prompts estimated to be longer skip this tier; 0: any length."""
+    """A valid answer less confident is asked again one tier up, and used when nobody above can be asked."""
+    decline_below: Annotated[float, Field(ge=0, le=1)] | None = None
+    """A valid answer less confident counts as none."""
+    answer: dict[str, object] = Field(default_factory=dict)
+    """Of a classifier: the fields beside label and confidence that differ from `fallback`."""
 
 
 Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]
@@ -135,7 +140,12 @@ class EnrichmentSpec(_Data):
     tiers: Annotated[tuple[TierSpec, ...], Field(min_length=1)]
     lane: Literal["backlog", "interactive"] = "backlog"
     """Records of the interactive lane go before all others when a quota is scarce."""
-    outage: Literal["wait", "dead_letter"] = "wait"
+    outage: Literal["wait", "fallback", "dead_letter"] = "wait"
+    """What is done while no provider takes calls."""
+    invalid: Literal["dead_letter", "fallback"] = "dead_letter"
+    """What is done with a record to which no tier gave a valid answer."""
+    fallback: dict[str, object] | None = None
+    """The safe answer: every field that a model would give, written by the author, the same for every record."""
     redaction: dict[str, object] = Field(default_factory=dict)
     restore: tuple[str, ...] | None = None
     """Paths in the answer where personal data are put back; null: where the schema says so."""

@@ -137,7 +137,7 @@ async def _unreachable(effective: Settings, names: list[str]) -> dict[str, str]:
         provider = effective.providers.get(name)
         if provider is None:
             found[name] = f"the settings have no provider {name}: set PIPELINE_PROVIDERS__{name.upper()}__WIRE"
-        elif provider.key() is None and not provider.base_url:
+        elif provider.keyless():
             found[name] = f"no key: set {provider.api_key_env or f'PIPELINE_PROVIDERS__{name.upper()}__API_KEY_ENV'}"
     ready = {name: effective.providers[name] for name in names if name not in found}
     if not ready:

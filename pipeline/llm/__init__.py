@@ -13,6 +13,7 @@ from pipeline.llm.providers.provider import Account, Provider, ProviderError, Re
 from pipeline.llm.question import (
     Attempt,
     Completion,
+    Invalid,
     InvalidAnswerError,
     Lane,
     Outage,
@@ -22,6 +23,7 @@ from pipeline.llm.question import (
     Usage,
 )
 from pipeline.llm.retry import RetryPolicy
+from pipeline.llm.similar import SimilarPolicy
 from pipeline.llm.status import CacheStatus, GatewayStatus, RouteStatus, Sharing
 from pipeline.llm.tokens import estimate_tokens
 
@@ -42,6 +44,7 @@ __all__ = [
     "GatewayStatus",
     "Hard",
     "HedgePolicy",
+    "Invalid",
     "InvalidAnswerError",
     "Lane",
     "Ledger",
@@ -61,6 +64,7 @@ __all__ = [
     "RetryPolicy",
     "RouteStatus",
     "Sharing",
+    "SimilarPolicy",
     "SpendAlarm",
     "SpendRatePolicy",
     "Spent",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from pydantic import SecretStr
 
 from pipeline.errors import UsageError
 from pipeline.llm.providers.anthropic_messages import AnthropicMessages
+from pipeline.llm.providers.local import LocalClassifiers
 from pipeline.llm.providers.openai_chat import OpenAIChat
 from pipeline.llm.providers.provider import Account, Provider
 from pipeline.settings import ProviderSettings
@@ -16,7 +18,7 @@ from pipeline.settings import ProviderSettings
 
 def open_accounts(providers: Mapping[str, ProviderSettings]) -> dict[str, Account]:
     """All providers that have a key, or an address of their own. Raises UsageError when none of them has."""
-    accounts = {name: open_account(name, settings) for name, settings in providers.items() if _usable(settings)}
+    accounts = {name: open_account(name, settings) for name, settings in providers.items() if not settings.keyless()}
     if not accounts:
         wanted = ", ".join(sorted(settings.api_key_env for settings in providers.values() if settings.api_key_env))
         raise UsageError(f"no provider has a key: set one of {wanted or 'PIPELINE_PROVIDERS__<NAME>__API_KEY_ENV'}")
@@ -25,9 +27,11 @@ def open_accounts(providers: Mapping[str, ProviderSettings]) -> dict[str, Accoun
 
 def open_account(name: str, settings: ProviderSettings) -> Account:
     """One provider of the settings, ready to be asked. Raises UsageError when its key is missing."""
-    key = settings.key()
-    if key is None and not settings.base_url:
+    if settings.wire == "local":
+        return _in_process(name, settings)
+    if settings.keyless():
         raise UsageError(f"provider {name} has no key: set {settings.api_key_env or 'its api_key_env'}")
+    key = settings.key()
     # The simulator stands in for a vendor; any other address is a server of one's own, or a gateway with its own bill.
     own = bool(settings.base_url) and not settings.simulated
     client = OpenAIChat if settings.wire == "openai" else AnthropicMessages
@@ -60,6 +64,14 @@ def _key_digest(key: SecretStr | None, base_url: str) -> str:
     return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=4, person=b"quota pool").hexdigest()
 
 
+def _in_process(name: str, settings: ProviderSettings) -> Account:
+    if not settings.folder:
+        raise UsageError(
+            f"provider {name} has no folder of classifiers: set PIPELINE_PROVIDERS__{name.upper()}__FOLDER"
+        )
+    return Account(LocalClassifiers(Path(settings.folder)), "local", in_process=True, priced=False)
+
+
 def _has_quota(settings: ProviderSettings) -> bool:
     return bool(
         settings.requests_per_minute
@@ -67,7 +79,3 @@ def _has_quota(settings: ProviderSettings) -> bool:
         or settings.input_tokens_per_minute
         or settings.output_tokens_per_minute
     )
-
-
-def _usable(settings: ProviderSettings) -> bool:
-    return bool(settings.base_url) or settings.key() is not None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError, Stage
-from pipeline.llm.question import Attempt, Completion, Outage, Outcome, Question, Tier, Usage
+from pipeline.llm.question import FALLBACK, NOBODY, Attempt, Completion, Outage, Outcome, Question, Tier, Usage
 from pipeline.llm.routing import Ladder
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class Asking(Generic[T]):
         self.provisional = False
         """True when the answer was not sure enough and only money or time kept it from being asked again."""
         self.data: Mapping[str, object] | None = None
-        """The last valid answer as it was written."""
+        """The last valid answer as it was written; None when it is not worth keeping."""
         self.has_backup = False
         """True when an old answer may stand in: nobody is waited for then."""
         self.may_stand_in = False
@@ -113,9 +113,9 @@ class Asking(Generic[T]):
             return None
         return Completion(
             self.question.fallback(),
-            "fallback",
+            NOBODY,
             "",
-            "fallback",
+            FALLBACK,
             attempts=tuple(self.attempts),
             usage=self.usage,
             cost_usd=self.cost_usd,
@@ -143,7 +143,9 @@ class Asking(Generic[T]):
             )
         outcomes = [attempt.outcome for attempt in self.attempts]
         asked = f"after {len(outcomes)} calls to {len({(a.provider, a.model) for a in self.attempts})} models"
-        last = outcomes[-1]
+        last = next((outcome for outcome in reversed(outcomes) if outcome is not Outcome.UNSURE), Outcome.UNSURE)
+        if last is Outcome.UNSURE:
+            return AnswerError(f"no model was sure enough, {asked}")
         if last is Outcome.REFUSED:
             return RefusalError(f"the model declined, {asked}")
         if last is Outcome.TRUNCATED:

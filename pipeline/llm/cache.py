@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 import orjson
 
 from pipeline.llm.question import Question
+from pipeline.llm.similar import SimilarPolicy
 
 T = TypeVar("T")
 
@@ -26,6 +27,8 @@ class CachePolicy:
     max_entries: int = 20_000
     max_bytes: int = 16 * 1024 * 1024
     max_answer_bytes: int = 64 * 1024
+    similar: SimilarPolicy | None = None
+    """Answers of nearly equal questions, too: a risk, so None unless it is asked for (similar.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,15 @@ class AnswerKeys:
         ):
             digest.update(len(part).to_bytes(4) + part)
         return digest.hexdigest()
+
+    def scope(self, question: Question[T]) -> bytes:
+        """Equal for two questions that may share an answer if their records are alike."""
+        digest = hashlib.blake2b(digest_size=16)
+        prompt = question.prompt
+        for text in (question.tenant, question.enrichment, prompt.version, prompt.system):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(self._digest(question.tiers) + self._digest(question.schema))
+        return digest.digest()
 
     def _digest(self, thing: object) -> bytes:
         # The thing itself is kept beside its digest: its id stays its own.

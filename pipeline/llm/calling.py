@@ -79,6 +79,8 @@ class Caller:
             max_tokens=room,
             temperature=rung.tier.temperature,
             user_hash=self._user_hash(asking.question.tenant),
+            record=prompt.record.text,
+            answer=rung.tier.answer,
         )
         input_tokens = prompt.estimated_tokens + (estimate_tokens(told) if told else 0)
         self._check_cap(asking, input_tokens)
@@ -194,7 +196,7 @@ class Caller:
         """A call to the next model that takes one at once."""
         for other in asking.ladder.candidates():
             route = self._routes.of(other.tier)
-            if other.tier.provider == rung.tier.provider or not self._hedges.left():
+            if other.tier.provider == rung.tier.provider or route.account.in_process or not self._hedges.left():
                 continue
             cost = route.expected(asking.question.prompt.estimated_tokens, other.tier.max_tokens)
             granted = route.enter_now(cost)

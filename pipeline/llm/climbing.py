@@ -149,9 +149,19 @@ class Climber:
                 corrections += 1
                 told = correction(error.problems)
                 continue
-            asking.data = data
+            if _too_unsure(question, answer, answered.rung.tier):
+                self._caller.write_down(asking, answered, Outcome.UNSURE)
+                asking.ladder.rule_out(rung)
+                return None
+            # A classifier's answer is not kept: it costs nothing, and models should answer when they are back.
+            asking.data = None if self._accounts[tier.provider].in_process else data
             self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
             return answer, answered.rung
+
+
+def _too_unsure(question: Question[T], answer: T, tier: Tier) -> bool:
+    below = tier.decline_below
+    return below is not None and question.confidence is not None and question.confidence(answer) < below
 
 
 def _unsure(question: Question[T], answer: T, tier: Tier) -> bool:

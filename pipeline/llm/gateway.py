@@ -18,8 +18,9 @@ from pipeline.llm.climbing import Climber
 from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
 from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
+from pipeline.llm.providers.local import LocalClassifiers
 from pipeline.llm.providers.provider import Account, ProviderError, Reachability
-from pipeline.llm.question import Attempt, Completion, Outage, Question, Tier
+from pipeline.llm.question import Attempt, Completion, Invalid, Outage, Question, Tier
 from pipeline.llm.recall import Recall
 from pipeline.llm.routes import Routes
 from pipeline.llm.spending import Spending
@@ -92,10 +93,11 @@ class Gateway:
             store=RedisAnswerStore(redis.url, redis.namespace),
         )
 
-    def require(self, owner: str, tiers: Sequence[Tier]) -> None:
+    def require(self, owner: str, tiers: Sequence[Tier], schema: Mapping[str, object] | None = None) -> None:
         """Checks a ladder at start-up. Raises UsageError that names the setting: `owner` and the tier's place.
 
-        Models of a server of one's own are not known here and are not checked.
+        `schema` is the answer's, which a classifier has to fit. Models of a server of one's own are not known here and
+        are not checked.
         """
         if not tiers:
             raise UsageError(f"{owner}: tiers is empty")
@@ -105,7 +107,10 @@ class Gateway:
             if account is None:
                 known = ", ".join(sorted(self._accounts))
                 raise UsageError(f"{where}.provider {tier.provider} has no settings or no key; there are: {known}")
-            if account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
+            if isinstance(account.provider, LocalClassifiers):
+                if objection := account.provider.objection(tier.model, schema or {}, tier.answer):
+                    raise UsageError(f"{where}.model {tier.model}: {objection}")
+            elif account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
                 raise UsageError(f"{where}.model: {objection}")
 
     async def complete(self, question: Question[T], made: list[Attempt] | None = None) -> Completion[T]:
@@ -172,8 +177,10 @@ class Gateway:
 
 
 def _has_stand_in(asking: Asking[T], error: CallError | BudgetError) -> bool:
-    """The safe answer stands in for answers that were never valid, and for an outage or a spent budget where it is said
-    so."""
+    """The safe answer stands in for an outage, for answers that were never valid, for a spent budget: each where it is
+    said so."""
     if isinstance(error, ProvidersOutError):
         return asking.question.outage is Outage.FALLBACK
-    return isinstance(error, AnswerError) or (isinstance(error, BudgetError) and asking.may_stand_in)
+    if isinstance(error, AnswerError):
+        return asking.question.invalid is Invalid.FALLBACK
+    return isinstance(error, BudgetError) and asking.may_stand_in

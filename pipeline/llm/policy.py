@@ -12,6 +12,7 @@ from pipeline.llm.cache import CachePolicy
 from pipeline.llm.concurrency import ConcurrencyPolicy
 from pipeline.llm.hedging import HedgePolicy
 from pipeline.llm.retry import RetryPolicy
+from pipeline.llm.similar import SimilarPolicy
 from pipeline.settings import BudgetSettings, GatewaySettings
 
 
@@ -60,10 +61,18 @@ class GatewayPolicy:
             limits.append(Budget(usd=budget.daily_usd))
         return cls(
             hedge=HedgePolicy() if gateway.hedge else None,
-            cache=CachePolicy(gateway.cache_fresh, gateway.cache_stale) if gateway.cache else None,
+            cache=_cache(gateway),
             budgets=tuple(limits),
             spend_rate=SpendRatePolicy(factor=budget.alarm_factor, least_usd=budget.alarm_usd),
             max_calls=budget.record_calls,
             max_tokens=budget.record_tokens,
             tenant_weights=gateway.tenant_weights,
         )
+
+
+def _cache(settings: GatewaySettings) -> CachePolicy | None:
+    if not settings.cache:
+        return None
+    least = settings.cache_similar_from
+    similar = SimilarPolicy(least) if least else None
+    return CachePolicy(settings.cache_fresh, settings.cache_stale, similar=similar)

@@ -10,6 +10,7 @@ import genai_prices
 from genai_prices.types import ModelPrice
 
 from pipeline.llm.question import Usage
+from pipeline.llm.retirement import retirement
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +50,13 @@ class Prices:
         self._rates: dict[str, Rates | None] = {}
 
     def objection(self, model: str) -> str:
-        """Why this model should not be used: the vendor's list does not know it, or marks it deprecated. Else empty."""
+        """Why this model should not be used: its vendor does not know it, or has announced its end. Else empty."""
         try:
             found = genai_prices.calc_price(genai_prices.Usage(input_tokens=1), model, provider_id=self._vendor)
         except LookupError:
             return f"{self._vendor} has no model {model}"
+        if day := retirement(self._vendor, model):
+            return f"{self._vendor} switches {model} off on {day}: name another"
         return f"{model} is deprecated by {self._vendor}" if found.model.deprecated else ""
 
     def cost(self, model: str, usage: Usage) -> Decimal:

@@ -32,6 +32,9 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _SEMVER = re.compile(r"\d+\.\d+\.\d+")
 
 
+NO_TEXT = Redacted.authored("")
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
     """A prompt ready for the wire. Record text is in `user` only.
@@ -48,6 +51,8 @@ class RenderedPrompt:
     parts: Mapping[str, int] = field(default_factory=dict)
     removed: Mapping[str, int] = field(default_factory=dict)
     truncated: bool = False
+    record: Redacted = NO_TEXT
+    """The record's texts alone, as the user role holds them."""
 
 
 class PromptTemplate:
@@ -117,6 +122,7 @@ class PromptTemplate:
             parts,
             removed,
             truncated,
+            _texts(user),
         )
 
     def _system(self, context: Mapping[str, str]) -> tuple[str, Mapping[str, int]]:
@@ -164,6 +170,13 @@ def _compressed(text: Redacted, removed: dict[str, int]) -> Redacted:
     for reason, characters in found.removed.items():
         removed[reason] = removed.get(reason, 0) + characters
     return found.text
+
+
+def _texts(user: Mapping[str, Redacted]) -> Redacted:
+    found: list[Redacted] = []
+    for text in user.values():
+        found += [Redacted.authored("\n\n"), text] if found else [text]
+    return Redacted.assemble(*found)
 
 
 Piece = tuple[bool, str]

@@ -32,6 +32,19 @@ class Outage(StrEnum):
     DEAD_LETTER = "dead_letter"
 
 
+class Invalid(StrEnum):
+    """What is done with a record to which no tier gave a valid answer."""
+
+    DEAD_LETTER = "dead_letter"
+    FALLBACK = "fallback"
+
+
+NOBODY = "none"
+"""The provider of a safe answer."""
+FALLBACK = "fallback"
+"""The tier of a safe answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
     """One step of an enrichment's ladder; neighbours of the same `name` are one rung at different providers.
@@ -48,6 +61,10 @@ class Tier:
     escalate_below: float | None = None
     max_input_tokens: int = 0
     """Prompts estimated to be longer skip this tier; 0: any length."""
+    decline_below: float | None = None
+    """An answer less confident counts as none: others are asked, and waited for."""
+    answer: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """The rest of a classifier's answer: what it says beside its label and confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,8 @@ class Question(Generic[T]):
     """One question about one record.
 
     `read` makes the answer of the decoded JSON and raises InvalidAnswerError when it is not valid. `fallback` makes
-    the safe answer when `outage` is FALLBACK. `confidence` reads the answer's own, from 0 to 1.
+    the safe answer, where `outage`, `invalid` or a spent budget asks for it. `confidence` reads the answer's own, from
+    0 to 1.
 
     `deadline` is how long a record may take to be answered, once it is its turn: time in line for a quota or a place is
     not in it. Where `outage` is WAIT, neither is the time of an outage: not that of failed calls, nor that until a
@@ -71,6 +89,7 @@ class Question(Generic[T]):
     tiers: tuple[Tier, ...]
     read: Callable[[Mapping[str, object]], T]
     outage: Outage = Outage.WAIT
+    invalid: Invalid = Invalid.DEAD_LETTER
     fallback: Callable[[], T] | None = None
     lane: Lane = Lane.BACKLOG
     confidence: Callable[[T], float] | None = None
@@ -153,7 +172,7 @@ class Attempt:
 class Completion(Generic[T]):
     """A validated answer and where it is from. `usage` and `cost_usd` are those of all attempts together.
 
-    `provider`, `model` and `tier` are `fallback`, empty and `fallback` for the safe answer.
+    `provider`, `model` and `tier` are `none`, empty and `fallback` for the safe answer.
     """
 
     answer: T
@@ -165,3 +184,8 @@ class Completion(Generic[T]):
     attempts: tuple[Attempt, ...] = ()
     usage: Usage = field(default_factory=Usage)
     cost_usd: Decimal = Decimal(0)
+
+    @property
+    def safe(self) -> bool:
+        """True when no model gave this answer: its author wrote it."""
+        return self.tier == FALLBACK

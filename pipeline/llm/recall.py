@@ -15,6 +15,7 @@ from pipeline.errors import AnswerError, CallError, ProvidersOutError, RefusalEr
 from pipeline.llm.asking import Asking
 from pipeline.llm.cache import AnswerKeys, AnswerStore, CachePolicy, MemoryCache, StoredAnswer
 from pipeline.llm.question import Completion, InvalidAnswerError
+from pipeline.llm.similar import SimilarQuestions
 from pipeline.llm.status import CacheStatus
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class _Counts:
     hits: int = 0
     shared: int = 0
     stale: int = 0
+    similar: int = 0
     misses: int = 0
     saved_usd: Decimal = Decimal(0)
 
@@ -52,6 +54,7 @@ class Recall:
         self._wall = wall
         self._keys = AnswerKeys()
         self._memory = MemoryCache(policy)
+        self._similar = SimilarQuestions(policy.similar) if policy.similar else None
         self._flights: dict[str, Flight] = {}
         self._puts: set[asyncio.Task[None]] = set()
         self._counts = _Counts()
@@ -61,6 +64,8 @@ class Recall:
         key = self._keys.key(asking.question)
         if not key:
             return await ask(asking)
+        if self._similar is not None and (alike := self._alike(self._similar, key, asking)) is not None:
+            return alike
         while True:
             stored = self._memory.get(key, self._wall())
             if stored is not None and self._memory.is_fresh(stored, self._wall()):
@@ -85,6 +90,7 @@ class Recall:
             counts.saved_usd,
             len(self._memory),
             self._memory.bytes,
+            counts.similar,
         )
 
     async def close(self) -> None:
@@ -92,6 +98,19 @@ class Recall:
         await asyncio.gather(*self._puts, return_exceptions=True)
         if self._store is not None:
             await self._store.close()
+
+    def _alike(self, similar: SimilarQuestions, key: str, asking: Asking[T]) -> Completion[T] | None:
+        """The fresh answer of a question that is nearly the same, where this very one has none."""
+        now = self._wall()
+        if self._memory.get(key, now) is not None:
+            return None
+        other = similar.find(self._keys.scope(asking.question), asking.question.prompt.record.text)
+        stored = self._memory.get(other, now) if other else None
+        if stored is None or not self._memory.is_fresh(stored, now):
+            return None
+        if (completion := self._again(asking, stored)) is not None:
+            self._counts.similar += 1
+        return completion
 
     async def _lead(
         self, key: str, asking: Asking[T], ask: Callable[[Asking[T]], Awaitable[Completion[T]]]
@@ -170,6 +189,8 @@ class Recall:
         )
         if not asking.provisional and len(stored.data) <= self._policy.max_answer_bytes:
             self._memory.put(key, stored)
+            if self._similar is not None:
+                self._similar.add(self._keys.scope(asking.question), asking.question.prompt.record.text, key)
             if self._store is not None:
                 put = self._store.put(key, stored, self._policy.fresh_for + self._policy.stale_for)
                 task = asyncio.get_running_loop().create_task(put)

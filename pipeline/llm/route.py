@@ -218,6 +218,10 @@ class Route:
         granted.ended = True
         self._mark_slow()
         now, before = self._clock(), self.breaker.state
+        away_s = self._attention.now() - granted.attended
+        if self._latency_s.value is None and away_s > self.breaker.policy.slow_min_s:
+            # Nobody waits long enough for this model's first answer to learn how long it takes.
+            self.breaker.slowed(now, granted.ticket)
         self.breaker.abandoned(now, granted.ticket)
         self._left(granted, before)
         return now - granted.started

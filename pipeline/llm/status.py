@@ -54,6 +54,8 @@ class CacheStatus:
     saved_usd: Decimal = Decimal(0)
     entries: int = 0
     bytes: int = 0
+    similar: int = 0
+    """Answers of questions that were nearly the same, where that is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,10 @@ def _enriched(status: WorkerStatus) -> Iterable[Observation]:
     return [Observation(tally.enriched, {"enrichment": name}) for name, tally in status.tallies.items()]
 
 
+def _safe(status: WorkerStatus) -> Iterable[Observation]:
+    return [Observation(tally.safe, {"enrichment": name}) for name, tally in status.tallies.items()]
+
+
 def _skipped(status: WorkerStatus) -> Iterable[Observation]:
     return [Observation(tally.skipped, {"enrichment": name}) for name, tally in status.tallies.items()]
 
@@ -137,6 +141,7 @@ def _held(status: WorkerStatus) -> Iterable[Observation]:
 
 _COUNTERS: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_records_enriched", "", "Records enriched", _enriched),
+    ("pipeline_records_safe", "", "Records enriched with the safe answer", _safe),
     ("pipeline_records_skipped", "", "Records outside the enrichment's filter", _skipped),
     ("pipeline_records_dead", "", "Records that became dead letters", _dead),
     ("pipeline_transactions", "", "Transactions committed", _engine("transactions")),

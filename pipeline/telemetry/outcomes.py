@@ -15,6 +15,8 @@ class Tally:
     """One enrichment's counts since the worker started."""
 
     enriched: int = 0
+    safe: int = 0
+    """Of them, with the safe answer: nobody could be asked, or no answer was valid."""
     skipped: int = 0
     dead: Counter[tuple[Stage, Cause]] = field(default_factory=Counter)
     cost_usd: Decimal = Decimal(0)
@@ -35,10 +37,11 @@ class Outcomes:
         """`listener(enrichment, died)` is called for each record."""
         self._listeners.append(listener)
 
-    def enriched(self, enrichment: str, cost_usd: Decimal) -> None:
-        """One record was enriched."""
+    def enriched(self, enrichment: str, cost_usd: Decimal, *, safe: bool = False) -> None:
+        """One record was enriched; `safe`: with the answer that its enrichment names for a bad day."""
         tally = self._tally(enrichment)
         tally.enriched += 1
+        tally.safe += safe
         tally.cost_usd += cost_usd
         self._tell(enrichment, died=False)
 

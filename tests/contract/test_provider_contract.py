@@ -1,9 +1,13 @@
-"""Every provider keeps the contract of the seam: the scripted one, and both vendors' SDKs on the simulator's wires."""
+"""Every provider keeps the contract of the seam: the scripted one, and both vendors' SDKs on the simulator's wires.
+
+And, where llama.cpp's server and a small model are installed (llamacpp_server.py), on a real model's: without a
+network, and slow. It publishes no quota and cannot be made to do all that a vendor does; of what it can, all is asked.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -18,13 +22,16 @@ from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.llm.question import Usage
 from pipeline.simulator.profile import Profile
 from pipeline.simulator.server import Server
+from tests.contract import llamacpp_server
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"category": {"type": "string", "enum": ["cards", "loans"]}, "summary": {"type": "string"}},
     "required": ["category", "summary"],
     "additionalProperties": False,
 }
+BOUNDED = {**SCHEMA, "properties": {**SCHEMA["properties"], "summary": {"type": "string", "maxLength": 40}}}
+"""For a model that may never come to an end by itself."""
 MODELS = {"scripted": "gpt-4.1-mini", "openai": "gpt-4.1-mini", "anthropic": "claude-haiku-4-5"}
 WIRES = ("openai", "anthropic")
 
@@ -36,12 +43,18 @@ class Bench(Protocol):
     def provider(self) -> Provider: ...
     @property
     def model(self) -> str: ...
+    @property
+    def quota(self) -> bool: ...
+    @property
+    def patience_s(self) -> float: ...
+    @property
+    def at_once(self) -> int: ...
 
     async def suffer(self, fault: str) -> None: ...
 
 
 class ScriptedBench:
-    model = MODELS["scripted"]
+    model, quota, patience_s, at_once = MODELS["scripted"], True, 5.0, 200
 
     def __init__(self) -> None:
         window = Window(1000, 999)
@@ -71,6 +84,8 @@ class ScriptedBench:
 
 
 class SimulatedBench:
+    quota, patience_s, at_once = True, 5.0, 200
+
     def __init__(self, wire: str, server: Server) -> None:
         self.wire, self.model = wire, MODELS[wire]
         self._control = server.control_url
@@ -93,6 +108,41 @@ class SimulatedBench:
             return list((await response.json())["requests"])
 
 
+class LlamaBench:
+    """llama.cpp's own server. On the messages wire it knows no `output_config`: there it keeps to a form for all."""
+
+    model, quota, patience_s, at_once = llamacpp_server.MODEL, False, 200.0, 4
+
+    def __init__(self, wire: str, address: str) -> None:
+        self._wire, self._address = wire, address
+        self.provider: Provider = self._client()
+
+    def _client(self, key: str = llamacpp_server.KEY, path: str = "", address: str = "") -> Provider:
+        url = (address or self._address) + path
+        return OpenAIChat(key=key, base_url=f"{url}/v1") if self._wire == "openai" else AnthropicMessages(
+            key=key, base_url=url
+        )  # fmt: skip
+
+    async def suffer(self, fault: str) -> None:
+        match fault:
+            case "401":
+                self.provider = self._client(key="sk-wrong")
+            case "404":
+                self.provider = self._client(path="/nowhere")
+            case "reset":
+                self.provider = self._client(address="http://127.0.0.1:9")
+            case "timeout" | "truncation":
+                pass  # a model this slow, and 300 tokens at most, need no fault
+            case _:
+                pytest.skip("a real server cannot be told to do that")
+
+
+@pytest.fixture(scope="module")
+def llama_addresses() -> Iterator[Mapping[str, str]]:
+    with llamacpp_server.serving() as openai, llamacpp_server.serving(BOUNDED) as anthropic:
+        yield {"openai": openai, "anthropic": anthropic}
+
+
 @asynccontextmanager
 async def simulated(wire: str, **profile: Any) -> AsyncIterator[SimulatedBench]:
     quota = {"requests_per_minute": 100_000, "tokens_per_minute": 10_000_000}
@@ -106,10 +156,18 @@ async def simulated(wire: str, **profile: Any) -> AsyncIterator[SimulatedBench]:
         await bench.provider.close()
 
 
-@pytest.fixture(params=["scripted", "openai", "anthropic"])
+REAL = ["llama-openai", "llama-anthropic"] if llamacpp_server.installed() else []
+
+
+@pytest.fixture(params=["scripted", "openai", "anthropic", *REAL])
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "scripted":
         yield ScriptedBench()
+    elif request.param in REAL:
+        wire = request.param.removeprefix("llama-")
+        llama = LlamaBench(wire, request.getfixturevalue("llama_addresses")[wire])
+        yield llama
+        await llama.provider.close()
     else:
         async with simulated(request.param) as found:
             yield found
@@ -120,25 +178,30 @@ def a_request(model: str, **more: Any) -> Request:
         "system": "Classify the ticket.",
         "user": "The machine swallowed my card.",
         "schema_name": "ticket",
-        "schema": SCHEMA,
+        "schema": BOUNDED if model == llamacpp_server.MODEL else SCHEMA,
         "max_tokens": 300,
     }
     return Request(model=model, **fields | more)
 
 
 async def test_a_call_brings_json_its_usage_and_the_quota(bench: Bench) -> None:
-    reply = await bench.provider.ask(a_request(bench.model), 5)
+    reply = await bench.provider.ask(a_request(bench.model), bench.patience_s)
     assert reply.stop is Stop.END
     assert "category" in orjson.loads(reply.text)
     assert reply.usage.input_tokens > 0
     assert reply.usage.output_tokens > 0
+    if not bench.quota:
+        assert reply.limits.requests is None
+        return
     assert reply.limits.requests is not None
     assert reply.limits.requests.limit > reply.limits.requests.remaining >= 0
     assert reply.limits.tokens is not None or reply.limits.output_tokens is not None
 
 
 async def test_many_calls_at_once_all_come_back(bench: Bench) -> None:
-    replies = await asyncio.gather(*(bench.provider.ask(a_request(bench.model), 30) for _ in range(200)))
+    replies = await asyncio.gather(
+        *(bench.provider.ask(a_request(bench.model), 6 * bench.patience_s) for _ in range(bench.at_once))
+    )
     assert all(reply.stop is Stop.END for reply in replies)
 
 
@@ -162,7 +225,7 @@ async def test_each_way_to_fail_has_its_class(bench: Bench, fault: str, failure:
     with pytest.raises(ProviderError) as caught:
         await bench.provider.ask(a_request(bench.model), 5)
     assert (caught.value.failure, caught.value.status) == (failure, status)
-    if fault in ("reset", "cut", "html"):
+    if fault in ("reset", "cut", "html") and bench.quota:
         assert caught.value.maybe_billed
 
 
@@ -188,11 +251,14 @@ async def test_a_call_that_hangs_ends_when_its_time_is_up(bench: Bench) -> None:
     assert caught.value.maybe_billed
 
 
-async def test_a_refusal_and_a_truncated_answer_are_replies_that_say_so(bench: Bench) -> None:
+async def test_a_refusal_is_a_reply_that_says_so(bench: Bench) -> None:
     await bench.suffer("refusal")
     assert (await bench.provider.ask(a_request(bench.model), 5)).stop is Stop.REFUSAL
+
+
+async def test_a_truncated_answer_is_a_reply_that_says_so(bench: Bench) -> None:
     await bench.suffer("truncation")
-    reply = await bench.provider.ask(a_request(bench.model), 5)
+    reply = await bench.provider.ask(a_request(bench.model, max_tokens=16 if bench.quota else 3), bench.patience_s)
     assert reply.stop is Stop.LENGTH
     assert reply.usage.input_tokens > 0, "a truncated answer is paid for too"
 
@@ -205,11 +271,11 @@ async def test_an_error_shows_nothing_of_the_request(bench: Bench) -> None:
 
 
 async def test_a_ping_tells_whether_it_can_be_reached(bench: Bench) -> None:
-    await bench.provider.ping(5)
+    await bench.provider.ping(bench.patience_s)
     if isinstance(bench, SimulatedBench):
         await bench.change({bench.wire: {"outage": {"seconds": 60, "kind": "503"}}})
     else:
-        await bench.suffer("503")
+        await bench.suffer("reset" if isinstance(bench, LlamaBench) else "503")
     with pytest.raises(ProviderError):
         await bench.provider.ping(5)
 

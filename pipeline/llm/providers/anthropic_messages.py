@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import orjson
+from anthropic.resources.messages.messages import DEPRECATED_MODELS
 
 from pipeline.llm.providers import wire
 from pipeline.llm.providers.headers import read_limits
@@ -90,3 +91,8 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
         reasoning_tokens=int(details.get("thinking_tokens") or details.get("reasoning_tokens") or 0),
         cache_write_tokens=written,
     )
+
+
+def retired_models() -> Mapping[str, str]:
+    """Models whose end is announced, to the day in the vendor's words: those that this SDK warns of."""
+    return DEPRECATED_MODELS

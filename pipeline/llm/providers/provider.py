@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class Request:
     temperature: float | None = None
     user_hash: str = ""
     """Who asks, as a keyed hash: providers use it to find abuse, nobody can read it."""
+    record: str = ""
+    """The record's text alone, redacted: all that a classifier reads."""
+    answer: Mapping[str, object] = field(default_factory=dict)
+    """What the tier says beside a classifier's label."""
 
 
 class Stop(StrEnum):
@@ -143,5 +147,7 @@ class Account:
     """True for a server of one's own that publishes no quota: latency tells how many calls it takes at once."""
     timeout_s: float = 60.0
     simulated: bool = False
+    in_process: bool = False
+    """True for classifiers: no network, no bill, no better answer the second time."""
     priced: bool = True
     """False for a server of one's own: its tokens cost nothing."""

@@ -143,3 +143,32 @@ def test_a_schema_is_found_under_its_own_name_and_that_of_each_topic(shipped: Ca
         "insurance.claims.v1.dead-letters-value",
         "support.tickets.v1.dead-letters-value",
     ]
+
+
+class TestSafeAnswer:
+    @pytest.mark.parametrize(
+        ("said", "message"),
+        [
+            ("outage: fallback", r"outage says fallback, but there is no `fallback`"),
+            ("outage: wait\ninvalid: fallback", r"invalid says fallback, but there is no `fallback`"),
+            ("outage: wait\nfallback: {condition: LOST}", r"fallback: condition"),
+            ("outage: wait\nfallback: {team: quality}", r"fallback.team is no field that a model answers"),
+            (
+                "outage: wait\nfallback: {condition: REFUSED, summary: s, items: [], signed: false, confidence: 0.7}",
+                r"fallback.confidence must be 0",
+            ),
+        ],
+    )
+    def test_one_that_is_missing_or_not_valid_is_an_error_at_start_up(
+        self, checkout: Path, load: Load, said: str, message: str
+    ) -> None:
+        path = checkout / "pipeline/enrichments/delivery-notes/enrichment.yaml"
+        path.write_text(path.read_text().replace("outage: wait", said))
+        with pytest.raises(UsageError, match=message):
+            load()
+
+    def test_a_tier_cannot_pass_for_it(self, checkout: Path, load: Load) -> None:
+        path = checkout / "pipeline/enrichments/delivery-notes/enrichment.yaml"
+        path.write_text(path.read_text().replace("name: second", "name: fallback"))
+        with pytest.raises(UsageError, match="no tier may be called fallback"):
+            load()

@@ -496,14 +496,17 @@ def test_a_call_whose_answer_got_lost_is_told_apart_from_one_that_never_went_out
             r"tickets: tiers\[1\]\.model: openai has no model gpt-4",
         ),
         (Tier("small", "anthropic", "gpt-4.1-mini", 10), r"tiers\[1\]\.model: anthropic has no model gpt-4\.1-mini"),
+        (Tier("small", "openai", "gpt-5-mini-2025-08-07", 10), r"tiers\[1\]\.model: openai switches gpt-5-mini-2025"),
+        (Tier("small", "anthropic", "claude-sonnet-4-5", 10), r"tiers\[1\]\.model: anthropic switches .* off on Nov"),
     ],
 )
 def test_a_ladder_with_an_unknown_model_is_an_error_at_start_up(run: Run, tier: Tier, message: str) -> None:
     async def main() -> None:
         subject = gateway(openai=ScriptedProvider(), anthropic=ScriptedProvider())
-        subject.require("tickets", [SMALL, SMALL_ELSEWHERE, LARGE])
+        current = Tier("small", "openai", "gpt-6-luna", 500)
+        subject.require("tickets", [current, SMALL_ELSEWHERE])
         with pytest.raises(UsageError, match=message):
-            subject.require("tickets", [SMALL, tier])
+            subject.require("tickets", [current, tier])
 
     run(main())
 

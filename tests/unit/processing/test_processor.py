@@ -7,6 +7,7 @@ import functools
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import cast
@@ -22,6 +23,7 @@ from pipeline.llm.providers.provider import Account, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
+from pipeline.questions import Questions
 from pipeline.redact import Keyring, Redactor
 from pipeline.serde import AvroCodec, JsonCodec, Registry
 from pipeline.serde.registry import parsed
@@ -71,9 +73,10 @@ CLAIM_ANSWER: dict[str, object] = {
 class Bench:
     """One enrichment's processor over a scripted provider, and a reader of what it writes."""
 
-    def __init__(self, name: str, *answers: object) -> None:
+    def __init__(self, name: str, *answers: object, **spec: object) -> None:
         self.catalogue: Catalogue = load(CatalogueSettings())
-        self.enrichment = self.catalogue.enrichment(name)
+        shipped = self.catalogue.enrichment(name)
+        self.enrichment = replace(shipped, spec=shipped.spec.model_copy(update=spec))
         replies = [_reply(answer) for answer in answers]
         self.provider = ScriptedProvider(replies, always=replies[-1] if replies else None)
         self.keyring = Keyring.parse("k1:" + base64.b64encode(bytes(32)).decode())
@@ -220,6 +223,40 @@ async def test_answers_that_stay_invalid_are_a_dead_letter_with_every_call_and_i
     assert "VIP" not in str(letter)
 
 
+@pytest.mark.parametrize(
+    ("name", "record", "label"), [("tickets", TICKET, "category"), ("claims", CLAIM, "claim_type")]
+)
+async def test_never_a_valid_answer_is_the_safe_one_where_the_enrichment_says_so(
+    name: str, record: object, label: str
+) -> None:
+    bench = Bench(name, "{}", invalid="fallback")
+    found = await bench.run(record)
+    output = found[bench.enrichment.output.topic]
+    answer = cast(dict[str, object], output["enrichment"])
+    made = cast(dict[str, object], output["provenance"])
+    assert (answer[label], answer["confidence"]) == ("OTHER", 0.0)
+    assert (made["provider"], made["model"], made["tier"], made["cached"]) == ("none", "", "fallback", False)
+    assert cast(int, made["attempts"]) > 0, "what was paid for nothing is still on the bill"
+    assert cast(Decimal, made["cost_usd"]) > 0
+    if name == "tickets":
+        assert answer["needs_human"] is True
+        assert answer["team"] == "front-desk"
+    else:
+        assert "LOW_CONFIDENCE" in str(answer["anomalies"])
+    assert bench.outcomes.tallies[name].safe == 1
+
+
+async def test_an_outage_ends_in_the_safe_answer_that_costs_nothing_where_the_enrichment_says_so() -> None:
+    limits = load(CatalogueSettings()).enrichment("tickets").spec.limits
+    short = limits.model_copy(update={"deadline": timedelta(milliseconds=50)})
+    bench = Bench("tickets", outage="fallback", limits=short)
+    named_like_the_answer = {"ticket_id": "T-1", "tenant_id": "acme", "subject": "A", "body": "B",
+                             "customer": {"name": "A Person"}}  # fmt: skip
+    output = (await bench.run(named_like_the_answer))["support.tickets.enriched.v1"]
+    made = cast(dict[str, object], output["provenance"])
+    assert (made["tier"], made["cost_usd"], made["confidence"]) == ("fallback", 0, 0.0)
+
+
 async def test_the_original_opens_only_with_the_key_and_only_where_it_belongs() -> None:
     bench = Bench("tickets", {"category": "VIP"})
     letter = (await bench.run(TICKET))["support.tickets.v1.dead-letters"]
@@ -255,7 +292,7 @@ async def test_a_bug_in_what_reads_the_answer_leaves_the_paid_call_in_the_ledger
     def explode(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(EnrichmentProcessor, "_read", explode)
+    monkeypatch.setattr(Questions, "_read", explode)
     found = await Bench("tickets", ANSWER).run(TICKET)
     assert found["support.tickets.v1.dead-letters"]["cause"] == "unexpected"
     assert len(cast(list[object], found["support.tickets.v1.dead-letters"]["attempts"])) == 1
