@@ -217,10 +217,6 @@ def _own_headers(way: Way) -> Headers:
     return tuple((name, value) for name, value in _headers(way) if name in _TYING)
 
 
-def _attempts(error: Exception) -> Sequence[Attempted]:
-    return error.attempts if isinstance(error, RecordError) else ()
-
-
 def _digest(prompt: RenderedPrompt | None) -> str:
     return hashlib.sha256(f"{prompt.system}\0{prompt.user.text}".encode()).hexdigest() if prompt else ""
 

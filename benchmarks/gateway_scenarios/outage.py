@@ -7,11 +7,13 @@ import time
 from typing import Any
 
 import uvloop
+from benchmarks.gateway_scenarios.peers import PEERS, Peers
 from benchmarks.gateway_scenarios.stage import (
     FIRST,
     SECOND,
     TICKET,
     Simulator,
+    at_once,
     gateway,
     quantile,
     question,
@@ -20,22 +22,56 @@ from benchmarks.gateway_scenarios.stage import (
 from pipeline.llm import Gateway
 
 A_SECOND = 30
-PROFILE = {
-    "openai": {"latency": {"p50_s": 0.3, "p99_s": 1.2}},
-    "anthropic": {"latency": {"p50_s": 0.4, "p99_s": 1.6}},
-}
+BEFORE_S = AFTER_S = 10.0
+LATENCY = {"openai": {"p50_s": 0.3, "p99_s": 1.2}, "anthropic": {"p50_s": 0.4, "p99_s": 1.6}}
 KINDS = ("503", "hang", "reset")
 """How an outage looks: errors at once, silence, closed connections."""
+MOST_CALLS = 15
+FIRST_ANSWER_S = 2.0
+LATENCY_FACTOR = 2.0
+LOOK_S = 0.02
+CALM_S = 8.0
+"""So long into the outage nobody remembers the first provider: what the other takes then is its own latency."""
 
 
-def run(outage_s: float = 60.0, kinds: tuple[str, ...] = KINDS) -> dict[str, Any]:
-    found: dict[str, Any] = {"outage_s": outage_s, "records_a_second": A_SECOND}
-    for kind in kinds:
-        with simulator(PROFILE) as provider:
-            found[f"one_out_{kind}"] = uvloop.run(_one_out(provider, kind, outage_s))
-    with simulator(PROFILE) as provider:
-        found["both_out"] = uvloop.run(_both_out(provider, outage_s))
-    return found
+def run(peers: Peers, outage_s: float = 60.0, kinds: tuple[str, ...] = KINDS) -> dict[str, Any]:
+    """All outages at once, each with simulators of its own; peers have another server of the same wire to turn to."""
+    found: dict[str, Any] = at_once(
+        {f"one_out_{kind}": (_one, (kind, outage_s)) for kind in kinds}
+        | {"both_out": (_both, (outage_s,))}
+        | {f"{peer}_503": (_peer, (peers, peer, outage_s)) for peer in PEERS}
+    )
+    reached = {name: _reached(found[name]) for name in (f"one_out_{kind}" for kind in kinds)}
+    both = found["both_out"]
+    reached["both_out"] = both["lost"] == 0 and both["most_calls_at_once"] <= both["most_calls_at_once_before"] * 2
+    return {"outage_s": outage_s, "records_a_second": A_SECOND, **found, "reached": reached}
+
+
+def _reached(found: dict[str, Any]) -> bool:
+    return bool(
+        found["failed"] == 0
+        and found["calls_while_open"] < MOST_CALLS
+        and found["first_answer_after_its_return_s"] < FIRST_ANSWER_S
+        and found["latency_p99_s"] <= LATENCY_FACTOR * found["p99_of_the_other_s"]
+    )
+
+
+def _one(kind: str, outage_s: float) -> dict[str, Any]:
+    with simulator({wire: {"latency": latency} for wire, latency in LATENCY.items()}) as provider:
+        return uvloop.run(_one_out(provider, kind, outage_s))
+
+
+def _both(outage_s: float) -> dict[str, Any]:
+    with simulator({wire: {"latency": latency} for wire, latency in LATENCY.items()}) as provider:
+        return uvloop.run(_both_out(provider, outage_s))
+
+
+def _peer(peers: Peers, peer: str, outage_s: float) -> dict[str, Any]:
+    with (
+        simulator({"openai": {"latency": LATENCY["openai"]}}) as first,
+        simulator({"openai": {"latency": LATENCY["anthropic"]}}) as second,
+    ):
+        return uvloop.run(_peer_out(peers, peer, first, second, outage_s))
 
 
 class _Records:
@@ -75,38 +111,57 @@ def _open(provider: Simulator) -> Gateway:
 async def _one_out(provider: Simulator, kind: str, outage_s: float) -> dict[str, Any]:
     subject = _open(provider)
     records = _Records(subject)
-    await records.come(10)
-    before = await asyncio.to_thread(provider.control, {"openai": {"outage": {"seconds": outage_s, "kind": kind}}})
+    await records.come(BEFORE_S)
+    await asyncio.to_thread(provider.control, {"openai": {"outage": {"seconds": outage_s, "kind": kind}}})
     began = time.monotonic()
-    await records.come(outage_s)
     back = began + outage_s
-    after = await asyncio.to_thread(provider.control)
-    await records.come(10)
+    coming = asyncio.create_task(records.come(outage_s))
+    met_at_opening, opened_after_s = await _opening(provider, subject, began, back)
+    await coming
+    after = await _met(provider)
+    await records.come(AFTER_S)
     await records.end()
     await subject.close()
     during = [latency for came, latency, _ in records.done if began + 1 <= came < back]
-    usual = [latency for came, latency, by in records.done if began + 8 <= came < back and by == "anthropic"]
+    usual = [latency for came, latency, by in records.done if began + CALM_S <= came < back and by == "anthropic"]
     first = min(
         (came + latency for came, latency, by in records.done if by == "openai" and came + latency > back), default=0
     )
-    calls = after["openai"]["outcomes"].get("outage", 0) - before["openai"]["outcomes"].get("outage", 0)
     return {
         "records": len(records.done),
         "failed": records.failed,
-        "calls_that_met_the_outage": calls,
+        "breaker_opened_after_s": round(opened_after_s, 2),
+        "calls_until_it_opened": met_at_opening,
+        "calls_while_open": after - met_at_opening,
         "first_answer_after_its_return_s": round(first - back, 2),
         "latency_p50_s": round(quantile(during, 0.5), 3),
         "latency_p99_s": round(quantile(during, 0.99), 3),
         "p99_of_the_other_s": round(quantile(usual, 0.99), 3),
         "longest_s": round(max(during), 2),
-        "breaker_opened": subject.status().routes[-1].breaker_opened,
     }
+
+
+async def _opening(provider: Simulator, subject: Gateway, began: float, ends: float) -> tuple[int, float]:
+    """How many calls had met the outage when the breaker opened, and how long that took."""
+    for _ in range(int((ends - began) / LOOK_S)):
+        await asyncio.sleep(LOOK_S)
+        if subject.status().routes[-1].breaker_opened:
+            return await _met(provider), time.monotonic() - began
+    return 0, ends - began
+
+
+async def _met(provider: Simulator) -> int:
+    """Calls that met the outage, those still held by it included."""
+    state = (await asyncio.to_thread(provider.control))["openai"]
+    # Requests that an outage met are under no model.
+    held = state["in_flight"] - sum(model["in_flight"] for model in state["models"].values())
+    return int(state["outcomes"].get("outage", 0) + held)
 
 
 async def _both_out(provider: Simulator, outage_s: float) -> dict[str, Any]:
     subject = _open(provider)
     records = _Records(subject)
-    await records.come(5)
+    await records.come(BEFORE_S)
     out = {"outage": {"seconds": outage_s, "kind": "503"}}
     before = await asyncio.to_thread(provider.control, {"openai": out, "anthropic": out})
     began = time.monotonic()
@@ -116,7 +171,7 @@ async def _both_out(provider: Simulator, outage_s: float) -> dict[str, Any]:
     back = began + outage_s
     waiting = len(records.tasks) - len(records.done)
     after = await asyncio.to_thread(provider.control)
-    await records.come(10)
+    await records.come(AFTER_S)
     await records.end()
     end = await asyncio.to_thread(provider.control)
     await subject.close()
@@ -131,5 +186,35 @@ async def _both_out(provider: Simulator, outage_s: float) -> dict[str, Any]:
         "cpu_s_during_the_outage": round(cpu, 2),
         "first_answer_after_it_s": round(first - back, 2),
         "all_that_waited_answered_after_s": round(last - back, 2),
+        "most_calls_at_once_before": max(before[wire]["peak_in_flight"] for wire in ("openai", "anthropic")),
         "most_calls_at_once": max(end[wire]["peak_in_flight"] for wire in ("openai", "anthropic")),
+    }
+
+
+async def _peer_out(peers: Peers, peer: str, first: Simulator, second: Simulator, outage_s: float) -> dict[str, Any]:
+    job = peers.run(
+        peer,
+        "stream",
+        [first.openai_url, second.openai_url],
+        slots=1000,
+        seconds=BEFORE_S + outage_s + AFTER_S,
+        a_second=A_SECOND,
+    )
+    running = asyncio.create_task(job)
+    while not running.done() and not (await asyncio.to_thread(first.control))["openai"]["requests"]:
+        await asyncio.wait([running], timeout=0.05)
+    await asyncio.wait([running], timeout=BEFORE_S)
+    await asyncio.to_thread(first.control, {"openai": {"outage": {"seconds": outage_s, "kind": "503"}}})
+    found = await running
+    if "skipped" in found:
+        return found
+    state = await asyncio.to_thread(first.control)
+    calls = [(came, took, answered) for came, took, answered in found["calls"]]
+    during = [took for came, took, answered in calls if BEFORE_S + 1 <= came < BEFORE_S + outage_s and answered]
+    return {
+        "records": len(calls),
+        "failed": sum(not answered for _, _, answered in calls) + found["unfinished"],
+        "calls_that_met_the_outage": state["openai"]["outcomes"].get("outage", 0),
+        "latency_p50_s": round(quantile(during, 0.5), 3) if during else None,
+        "latency_p99_s": round(quantile(during, 0.99), 3) if during else None,
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import multiprocessing
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import openai
 import uvloop
+from benchmarks.gateway_scenarios.peers import Peers
 from benchmarks.gateway_scenarios.stage import (
     CONTEXT,
     FIRST,
@@ -19,6 +19,7 @@ from benchmarks.gateway_scenarios.stage import (
     TEMPLATE,
     TICKET,
     Simulator,
+    at_once,
     gateway,
     quantile,
     question,
@@ -34,30 +35,33 @@ LATENCY_S = 5.0
 
 Ask = Callable[[int], Awaitable[object]]
 
+MOST_CPU_MS = 0.25
+MOST_LATENCY_MS = 1.0
+MOST_MEMORY_MB = 60.0
+FIGURES = ("cpu_ms_a_call", "latency_p50_ms", "memory_mb")
 
-def run(calls: int = 4000, rounds: int = 2) -> dict[str, Any]:
-    """Each way in a process of its own, in turn, the best of `rounds`."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
+
+def run(peers: Peers, calls: int = 4000, rounds: int = 2) -> dict[str, Any]:
+    """Each way in a process of its own, the gateway beside each of the others at the same time: whatever else the
+    machine does, it does to both. The round in which both together took the least CPU counts."""
+    found: dict[str, Any] = {"in_flight": IN_FLIGHT, "calls": calls}
     with simulator({"openai": {"latency": {"p50_s": LATENCY_S, "p99_s": LATENCY_S}}}) as provider:
-        for _ in range(rounds):
-            for name in WAYS:
-                with multiprocessing.get_context("spawn").Pool(1) as pool:
-                    found[name].append(pool.apply(measured, (name, provider, calls)))
-    best = {name: min(rounds_, key=lambda r: r["cpu_ms_a_call"]) for name, rounds_ in found.items()}
-    bare = best["adapter"]
-    return {
-        "in_flight": IN_FLIGHT,
-        "calls": calls,
-        "ways": best,
-        "gateway_over_adapter": {
-            name: round(best["gateway"][name] - bare[name], 3)
-            for name in ("cpu_ms_a_call", "latency_p50_ms", "memory_mb")
-        },
-        "gateway_over_sdk_create": {
-            name: round(best["gateway"][name] - best["sdk_create"][name], 3)
-            for name in ("cpu_ms_a_call", "latency_p50_ms", "memory_mb")
-        },
+        for name in ("sdk_create", "adapter"):
+            pairs = [
+                at_once({way: (measured, (way, provider, calls)) for way in ("gateway", name)}) for _ in range(rounds)
+            ]
+            best = min(pairs, key=lambda pair: sum(way["cpu_ms_a_call"] for way in pair.values()))
+            over = {figure: round(best["gateway"][figure] - best[name][figure], 3) for figure in FIGURES}
+            found[f"beside_{name}"] = {**best, "gateway_over_it": over}
+        job = {"calls": calls, "in_flight": IN_FLIGHT, "latency_s": LATENCY_S, "slots": IN_FLIGHT}
+        found["litellm_router"] = asyncio.run(peers.run("litellm_router", "full", [provider.openai_url], **job))
+    over = found["beside_sdk_create"]["gateway_over_it"]
+    found["reached"] = {
+        "cpu": over["cpu_ms_a_call"] <= MOST_CPU_MS,
+        "latency": over["latency_p50_ms"] <= MOST_LATENCY_MS,
+        "memory": over["memory_mb"] <= MOST_MEMORY_MB,
     }
+    return found
 
 
 def measured(name: str, provider: Simulator, calls: int) -> dict[str, float]:
@@ -65,7 +69,7 @@ def measured(name: str, provider: Simulator, calls: int) -> dict[str, float]:
 
 
 async def _adapter(provider: Simulator, calls: int) -> dict[str, float]:
-    """The SDK as the gateway calls it, behind a semaphore."""
+    """The SDK as the gateway calls it, behind a semaphore: the floor."""
     client = provider.provider("openai")
     slots = asyncio.Semaphore(IN_FLIGHT)
 

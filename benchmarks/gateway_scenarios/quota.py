@@ -9,11 +9,13 @@ import signal
 from typing import Any
 
 import uvloop
+from benchmarks.gateway_scenarios.peers import PEERS, Peers
 from benchmarks.gateway_scenarios.stage import (
     FIRST,
     SECOND,
     TICKET,
     Simulator,
+    at_once,
     gateway,
     question,
     redis_server,
@@ -29,24 +31,41 @@ BURST_S = 5
 """How much the simulated vendor lets anybody use at once: less than real ones, so that nothing can hide in it."""
 LATENCY = {"p50_s": 0.4, "p99_s": 2.0}
 PARTS = (1.0, 0.5, 1.0)
+PEER_SLOTS = 8
+"""Calls in flight of each of a peer's workers: five times what the quota lets through, as somebody would set it who
+wants to use it all."""
+MOST_429 = 0.001
+LEAST_USED = {"redis": 0.98, "redis_anthropic": 0.98, "redis_lost": 0.95}
 
 
-def run(part_s: float = 30.0) -> dict[str, Any]:
-    """The same campaign with Redis on both wires, and losing Redis half-way through the second part."""
-    found: dict[str, Any] = {
+def run(peers: Peers, part_s: float = 30.0) -> dict[str, Any]:
+    """The same campaign with Redis on both wires, losing Redis half-way through the second part, and with the peers.
+
+    All at once, each with a simulator of its own: what they share is the machine.
+    """
+    names = [*LEAST_USED, *PEERS]
+    found: dict[str, Any] = at_once({name: (_one, (name, peers, part_s)) for name in names})
+    reached = {
+        name: found[name]["used_share"] >= least and found[name]["share_of_429"] < MOST_429
+        for name, least in LEAST_USED.items()
+    }
+    return {
         "workers": WORKERS,
         "tokens_a_minute": [int(TOKENS_A_MINUTE * part) for part in PARTS],
         "seconds_each": part_s,
+        **found,
+        "reached": reached,
     }
-    for name, tier, lose in (("redis", FIRST, False), ("redis_anthropic", SECOND, False), ("redis_lost", FIRST, True)):
-        with (
-            simulator(
-                {tier.provider: {"latency": {"p50_s": 0.4, "p99_s": 2.0}, "quota": _quota(tier, 1.0)}}
-            ) as provider,
-            redis_server() as (url, redis_pid),
-        ):
-            found[name] = uvloop.run(_campaign(provider, url, redis_pid if lose else None, tier, part_s))
-    return found
+
+
+def _one(name: str, peers: Peers, part_s: float) -> dict[str, Any]:
+    tier = SECOND if name == "redis_anthropic" else FIRST
+    with simulator({tier.provider: {"latency": LATENCY, "quota": _quota(tier, 1.0)}}) as provider:
+        if name in PEERS:
+            return uvloop.run(_peer_campaign(provider, peers, name, part_s))
+        with redis_server() as (url, redis_pid):
+            lost = redis_pid if name == "redis_lost" else None
+            return uvloop.run(_campaign(provider, url, lost, tier, part_s))
 
 
 def _quota(tier: Tier, part: float) -> dict[str, int]:
@@ -59,6 +78,11 @@ def _quota(tier: Tier, part: float) -> dict[str, int]:
         "output_tokens_per_minute": tokens,
         "burst_s": BURST_S,
     }
+
+
+def _overload(tier: Tier) -> float:
+    """About twice the requests a second that the quota allows."""
+    return 2 * TOKENS_A_MINUTE / 60 / (1100 if tier is FIRST else 700)
 
 
 class _Load:
@@ -74,7 +98,7 @@ class _Load:
     async def go_on(self, seconds: float) -> None:
         """About twice what the quota allows: Zipf among tenants, and uneven among workers."""
         loop = asyncio.get_running_loop()
-        a_second = 2 * TOKENS_A_MINUTE / 60 / (1100 if self.tier is FIRST else 700)
+        a_second = _overload(self.tier)
         ends, due = loop.time() + seconds, loop.time()
         while (now := loop.time()) < ends:
             while due < now:
@@ -95,10 +119,9 @@ class _Load:
 
 async def _campaign(provider: Simulator, redis_url: str, lost: int | None, tier: Tier, part_s: float) -> dict[str, Any]:
     quota = {name: value for name, value in _quota(tier, 1.0).items() if name != "burst_s"}
-    workers = [
-        gateway({tier.provider: provider.account(tier.provider, quota)}, fleet=RedisFleet(redis_url))
-        for _ in range(WORKERS)
-    ]
+    # One client for all of them: sixteen would cost the machine more than what is measured.
+    account = provider.account(tier.provider, quota)
+    workers = [gateway({tier.provider: account}, fleet=RedisFleet(redis_url)) for _ in range(WORKERS)]
     load, allowed = _Load(workers, tier), 0.0
     loop = asyncio.get_running_loop()
     for number, part in enumerate(PARTS):
@@ -111,22 +134,48 @@ async def _campaign(provider: Simulator, redis_url: str, lost: int | None, tier:
         else:
             await load.go_on(part_s)
         allowed += TOKENS_A_MINUTE * part / 60 * (loop.time() - began)
-    (seen,) = (await asyncio.to_thread(provider.control))[tier.provider]["quotas"]
-    outcomes = (await asyncio.to_thread(provider.control))[tier.provider]["outcomes"]
+    seen = await _seen(provider, tier, allowed)
     sharing = {str(worker.status().sharing) for worker in workers}
     for task in list(load.tasks):
         task.cancel()
     await asyncio.gather(*load.tasks, return_exceptions=True)
     for worker in workers:
         await worker.close()
-    charged = seen["charged"]["tokens" if tier is FIRST else "input_tokens"]
-    refused = sum(count for name, count in outcomes.items() if name.startswith("quota_"))
-    requests = sum(outcomes.values())
+    return {"wire": tier.provider, "sharing_at_the_end": sorted(sharing), "answered": load.answered, **seen}
+
+
+async def _peer_campaign(provider: Simulator, peers: Peers, peer: str, part_s: float) -> dict[str, Any]:
+    job = peers.run(
+        peer,
+        "backlog",
+        [provider.openai_url],
+        workers=WORKERS,
+        slots=PEER_SLOTS,
+        tokens_per_minute=TOKENS_A_MINUTE // WORKERS,
+        seconds=part_s * len(PARTS),
+        a_second=_overload(FIRST),
+    )
+    running = asyncio.create_task(job)
+    while not running.done() and not (await asyncio.to_thread(provider.control))["openai"]["requests"]:
+        await asyncio.wait([running], timeout=0.1)
+    allowed = 0.0
+    for part in PARTS:
+        await asyncio.to_thread(provider.control, {"openai": {"quota": _quota(FIRST, part)}})
+        await asyncio.wait([running], timeout=part_s)
+        allowed += TOKENS_A_MINUTE * part / 60 * part_s
+    found = await running
+    return found if "skipped" in found else {**found, **await _seen(provider, FIRST, allowed)}
+
+
+async def _seen(provider: Simulator, tier: Tier, allowed: float) -> dict[str, Any]:
+    """What the provider counted."""
+    state = (await asyncio.to_thread(provider.control))[tier.provider]
+    (quota,) = state["quotas"]
+    charged = quota["charged"]["tokens" if tier is FIRST else "input_tokens"]
+    refused = sum(count for name, count in state["outcomes"].items() if name.startswith("quota_"))
+    requests = sum(state["outcomes"].values())
     return {
-        "wire": tier.provider,
-        "sharing_at_the_end": sorted(sharing),
         "requests": requests,
-        "answered": load.answered,
         "tokens_charged": charged,
         "tokens_allowed": round(allowed),
         "used_share": round(charged / allowed, 4),

@@ -13,7 +13,7 @@ from pipeline.llm import GatewayPolicy
 IN_FLIGHT = 500
 
 
-def run(questions: int = 3000) -> dict[str, Any]:
+def run(questions: int = 6000) -> dict[str, Any]:
     with simulator({"openai": {"latency": {"p50_s": 0.3, "p99_s": 1.2}}}) as provider:
         return uvloop.run(_repeats(provider, questions))
 
@@ -41,4 +41,5 @@ async def _repeats(provider: Simulator, questions: int) -> dict[str, Any]:
         "cached": sum(cached),
         "shared_in_flight": status.cache.shared,
         "saved_usd": str(status.cache.saved_usd),
+        "reached": state["openai"]["requests"] == distinct,
     }

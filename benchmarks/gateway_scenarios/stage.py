@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,7 +12,8 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -157,6 +159,14 @@ def question(
         "tickets", tenant, prompt, "ticket", SCHEMA, tiers, read,
         lane=lane, outage=outage, deadline=timedelta(seconds=deadline_s),
     )  # fmt: skip
+
+
+def at_once(scenes: Mapping[str, tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]]) -> dict[str, Any]:
+    """Plays several scenes at the same time, each in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(scenes), mp_context=spawn) as pool:
+        playing = {name: pool.submit(play, *arguments) for name, (play, arguments) in scenes.items()}
+        return {name: scene.result() for name, scene in playing.items()}
 
 
 def quantile(values: list[float], share: float) -> float:

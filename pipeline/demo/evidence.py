@@ -137,13 +137,15 @@ def _came(record: Record, value: Mapping[str, object], cause: str | None = None)
 
 
 def _worth(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[int, ...]:
-    """How much a record shows to most people: in English, with many kinds of personal data, much of it answered."""
+    """How much a record shows to most people: asked for itself and not answered from the cache, in English, with many
+    kinds of personal data, much of it answered.
+    """
     text = orjson.dumps(before, default=str)
     provenance = cast(Mapping[str, object], after["provenance"])
     redactions = cast(Mapping[str, int], provenance["redactions"])
     answers = cast(Mapping[str, object], after["enrichment"])
     answered = sum(value not in (None, [], "") for value in answers.values())
-    return b" the " in text, text.isascii(), min(len(redactions), 4), answered, -len(text)
+    return not provenance["cached"], b" the " in text, text.isascii(), min(len(redactions), 4), answered, -len(text)
 
 
 def _roles(body: Mapping[str, object]) -> tuple[str, str]:

@@ -223,7 +223,8 @@ class Caller:
             self._failed(asking, tier, Outcome(error.failure), error.status, route.leave_failed(granted, error), error)
             raise
         except BaseException:
-            self._failed(asking, tier, Outcome.CANCELLED, None, route.leave_cancelled(granted))
+            latency_s = route.leave_cancelled(granted, overdue=asking.left_s() == 0)
+            self._failed(asking, tier, Outcome.CANCELLED, None, latency_s)
             raise
         return Answered(reply, route.leave(granted, reply), rung)
 

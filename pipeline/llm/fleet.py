@@ -51,6 +51,7 @@ class ShareKeeper:
         self._routes = routes
         self._held: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     def start(self) -> None:
         """Begins, if it has not begun; must be called on the event loop."""
@@ -59,6 +60,7 @@ class ShareKeeper:
 
     async def close(self) -> None:
         """Stops and gives the shares up."""
+        self._closing = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -96,7 +98,8 @@ class ShareKeeper:
                 log.info("the store of the shared quota is back")
 
     async def _run(self) -> None:
-        while True:
+        # Not only until it is cancelled: Redis's client takes a cancellation that meets its time-out for a time-out.
+        while not self._closing:
             await self.renew()
             await asyncio.sleep(PERIOD_S)
 

@@ -213,11 +213,18 @@ class Route:
         self._left(granted, before, alert)
         return now - granted.started
 
-    def leave_cancelled(self, granted: Pass) -> float:
-        """The caller gave up: the provider may have counted the call, so its cost stays taken. Returns seconds."""
+    def leave_cancelled(self, granted: Pass, *, overdue: bool = False) -> float:
+        """The caller gave up: the provider may have counted the call, so its cost stays taken. Returns seconds.
+
+        `overdue`: because the record's own time was over.
+        """
         granted.ended = True
         self._mark_slow()
         now, before = self._clock(), self.breaker.state
+        away_s = self._attention.now() - granted.attended
+        if overdue and self._latency_s.value is None and away_s > self.breaker.policy.slow_min_s:
+            # A model that has never answered, and will not have the time to show how slow it is.
+            self.breaker.slowed(now, granted.ticket)
         self.breaker.abandoned(now, granted.ticket)
         self._left(granted, before)
         return now - granted.started

@@ -32,7 +32,10 @@ _BEFORE_YEAR = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,4})?(?![\w,]|\.[0-9])")
-_PLACE = re.compile(r"(?:in|at|near|on)\s(?:the\s)?([A-Z][\w'-]+(?:\s[A-Z][\w'-]+){0,3})")
+_DAY_OR_MONTH = (
+    r"(?!(?:January|February|March|April|May|June|July|August|September|October|November|December)\b)(?!\w+day\b)"
+)
+_PLACE = re.compile(rf"(?:in|at|near|on)\s(?:the\s)?{_DAY_OR_MONTH}([A-Z][\w'-]+(?:\s[A-Z][\w'-]+){{0,3}})")
 _NAME = re.compile(r"(?:Mr|Mrs|Ms|Dr)\.?\s[A-Z][a-z]+(?:\s[A-Z][a-z]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HARM = re.compile(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pipeline.llm import Account, Gateway, Tier
+from pipeline.llm.fleet import FleetAwayError
 from pipeline.llm.providers.provider import Limits, Window
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.llm.quota import Cost, Quota, QuotaPolicy
 from pipeline.simulator import quota as vendor
-from tests.unit.llm.metered import FleetInMemory, MeteredProvider
+from tests.unit.llm.metered import FleetInMemory, FleetWorker, MeteredProvider
 from tests.unit.llm.questions import question, says
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -231,6 +232,29 @@ def test_a_store_that_answers_nonsense_costs_no_worker_its_share(run: Run, caplo
         assert {str(worker.status().sharing) for worker in campaign.workers} == {"shared"}, "nobody asks any more"
         used, _ = await campaign.close()
         assert used > 0.95
+
+    run(main())
+
+
+def test_a_worker_ends_though_the_stores_client_swallows_its_cancellation(run: Run) -> None:
+    class Swallowing(FleetWorker):
+        async def shares(self, demands: Mapping[str, float]) -> Mapping[str, float]:
+            try:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                raise FleetAwayError("away") from None
+            return dict.fromkeys(demands, 1.0)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        account = Account(ScriptedProvider(always=says()), requests_per_minute=600)
+        worker = Gateway({"openai": account}, clock=loop.time, fleet=Swallowing(FleetInMemory()))
+        await worker.complete(question())
+        await asyncio.sleep(1)
+        began = loop.time()
+        async with asyncio.timeout(30):
+            await worker.close()
+        assert loop.time() - began < 3
 
     run(main())
 

@@ -300,6 +300,22 @@ async def test_a_bug_in_what_reads_the_answer_leaves_the_paid_call_in_the_ledger
     assert cast(Decimal, found["enrichment.usage.v1"]["cost_usd"]) > 0
 
 
+async def test_two_customers_with_one_complaint_are_one_question_and_each_gets_their_own_names() -> None:
+    bench = Bench("claims", CLAIM_ANSWER)
+    parties = []
+    for plumber, claimant in (("Henry Walton", "Joanna Doe"), ("Walter Mason", "Ruth Arnold")):
+        claim = {**CLAIM, "claimant": {"name": claimant}}
+        claim["description"] = str(CLAIM["description"]).replace("Henry Walton", plumber)
+        found = await bench.run(claim)
+        record = found["insurance.claims.extracted.v1"]
+        (party,) = cast(list[dict[str, object]], cast(dict[str, object], record["enrichment"])["parties"])
+        parties.append((party["name"], cast(dict[str, object], record["provenance"])["cached"]))
+    assert len(bench.provider.asked) == 1
+    assert parties == [("Henry Walton", False), ("Walter Mason", True)]
+    assert found["enrichment.usage.v1"]["cached"] is True
+    assert found["enrichment.usage.v1"]["cost_usd"] == 0
+
+
 async def test_a_refused_output_becomes_a_dead_letter_and_keeps_its_bill() -> None:
     bench = Bench("tickets", ANSWER)
     await bench.run(TICKET)
