@@ -151,6 +151,7 @@ def _row(number: int, told: Rehearsed, explain: bool) -> dict[str, object]:
             "version": prompt.version,
             "estimated_tokens": prompt.estimated_tokens,
             "parts": prompt.parts,
+            "schema_tokens": told.schema_tokens,
             "removed_characters": prompt.removed,
             "truncated": prompt.truncated,
             "user": prompt.user.text,
@@ -200,6 +201,7 @@ def _explain(told: Rehearsed) -> None:
     if (prompt := told.prompt) is not None:
         parts = ", ".join(f"{name} {tokens}" for name, tokens in prompt.parts.items())
         click.echo(f"  prompt {prompt.version}: about {prompt.estimated_tokens} tokens ({parts})")
+        click.echo(f"  the answer's schema beside it: about {told.schema_tokens} tokens")
         if prompt.removed:
             gone = ", ".join(f"{reason} {count}" for reason, count in prompt.removed.items())
             click.echo(f"  compressed, characters: {gone}")
