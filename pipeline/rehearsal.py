@@ -11,8 +11,19 @@ from pydantic import BaseModel
 
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
-from pipeline.errors import Attempted, Cause, RecordError
-from pipeline.llm import Completion, Gateway, InvalidAnswerError, Lane, Outage, RenderedPrompt, Tier
+from pipeline.errors import Cause, RecordError
+from pipeline.jsontext import to_json
+from pipeline.llm import (
+    Attempt,
+    Completion,
+    Gateway,
+    InvalidAnswerError,
+    Lane,
+    Outage,
+    RenderedPrompt,
+    Tier,
+    estimate_tokens,
+)
 from pipeline.questions import Questions, texts_of
 from pipeline.redact import Redactor
 from pipeline.serde import JsonCodec
@@ -24,11 +35,13 @@ class Rehearsed:
 
     entity: str = ""
     prompt: RenderedPrompt | None = None
+    schema_tokens: int = 0
+    """Estimated tokens of the answer's schema, which goes with every call."""
     redactions: Mapping[str, int] = field(default_factory=dict)
     completion: Completion[BaseModel] | None = None
     answer: Mapping[str, object] | None = None
     """With what the enrichment's checks add; placeholders stay."""
-    attempts: Sequence[Attempted] = ()
+    attempts: list[Attempt] = field(default_factory=list)
     problems: list[tuple[str, ...]] = field(default_factory=list)
     skipped: bool = False
     """The enrichment's `when` leaves it out."""
@@ -53,7 +66,6 @@ class Rehearsal:
             await self._run(line, found)
         except RecordError as error:
             found.error, found.cause = error.message, str(error.cause)
-            found.attempts = found.attempts or error.attempts
         except Exception as error:  # noqa: BLE001  # as in a worker: a record's failure is that record's
             found.error, found.cause = f"unexpected {type(error).__name__}, perhaps in checks.py", Cause.UNEXPECTED
         found.seconds = time.perf_counter() - began
@@ -68,11 +80,11 @@ class Rehearsal:
         reading = self._questions.redact(record)
         found.redactions = dict(reading.redaction.counts)
         found.prompt = self._questions.render(reading)
+        found.schema_tokens = estimate_tokens(to_json(self._enrichment.provider_schema).decode())
         question = self._questions.question(str(record.get(self._spec.tenant, "")), found.prompt, reading.redaction)
         outage = Outage.DEAD_LETTER if question.outage is Outage.WAIT else question.outage
         question = replace(question, outage=outage, lane=Lane.INTERACTIVE, read=_noting(question.read, found.problems))
-        found.completion = completion = await self._gateway.complete(question)
-        found.attempts = completion.attempts
+        found.completion = completion = await self._gateway.complete(question, found.attempts)
         if not completion.safe:
             reading.redaction.check_answer(texts_of(completion.answer))
         said = completion.answer.model_dump()

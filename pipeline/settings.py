@@ -149,7 +149,7 @@ class GatewaySettings(_Section):
     cache_stale: Duration = timedelta(hours=24)
     """For so long after that it still stands in while no provider can be asked."""
     cache_similar_from: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """From this likeness on, a question gets the answer of one that is nearly the same; 0: of equal ones only."""
+    """From this likeness on a question gets the answer of one that is nearly the same; 0: of equal ones only."""
 
 
 class EngineSettings(_Section):

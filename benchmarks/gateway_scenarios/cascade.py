@@ -103,7 +103,7 @@ POLICIES = (
     *(Policy(f"local from {at}, strong", ("local", "strong"), at) for at in (0.6, 0.7, 0.8, 0.9)),
     Policy("local from 0.8, cheap, strong below 0.2", ("local", "cheap", "strong"), 0.8, 0.2),
 )
-DEFAULT = "local from 0.9, strong"
+DEFAULT = "local from 0.7, strong"
 
 
 def run(rows: int = 10_000) -> dict[str, Any]:

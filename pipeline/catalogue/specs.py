@@ -94,13 +94,13 @@ class TierSpec(_Data):
     max_tokens: Annotated[int, Field(ge=16)] = 1000
     temperature: float | None = None
     escalate_below: Annotated[float, Field(ge=0, le=1)] | None = None
-    max_input_tokens: Annotated[int, Field(ge=0)] = 0
-    """Prompts estimated to be longer skip this tier; 0: any length."""
     """A valid answer less confident is asked again one tier up, and used when nobody above can be asked."""
     decline_below: Annotated[float, Field(ge=0, le=1)] | None = None
     """A valid answer less confident counts as none."""
     answer: dict[str, object] = Field(default_factory=dict)
     """Of a classifier: the fields beside label and confidence that differ from `fallback`."""
+    max_input_tokens: Annotated[int, Field(ge=0)] = 0
+    """Prompts estimated to be longer skip this tier; 0: any length."""
 
 
 Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]

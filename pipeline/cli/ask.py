@@ -84,9 +84,11 @@ async def _ask_all(
     show: Show,
 ) -> None:
     """Shows results in the file's order."""
-    # Each line is asked, whatever was answered before: that is what an author wants to see.
-    policy = replace(GatewayPolicy.of(effective.gateway, effective.budget), cache=None)
-    gateway = Gateway.open(effective.providers, policy, redis=effective.redis)
+    gateway = Gateway.open(
+        effective.providers,
+        replace(GatewayPolicy.of(effective.gateway, effective.budget), cache=None),
+        redis=effective.redis,
+    )  # fmt: skip
     asked: deque[tuple[int, asyncio.Task[Rehearsed]]] = deque()
     try:
         tiers = _chosen(enrichment, ladder(enrichment, effective.providers), names)
@@ -151,6 +153,7 @@ def _row(number: int, told: Rehearsed, explain: bool) -> dict[str, object]:
             "version": prompt.version,
             "estimated_tokens": prompt.estimated_tokens,
             "parts": prompt.parts,
+            "schema_tokens": told.schema_tokens,
             "removed_characters": prompt.removed,
             "truncated": prompt.truncated,
             "user": prompt.user.text,
@@ -200,6 +203,7 @@ def _explain(told: Rehearsed) -> None:
     if (prompt := told.prompt) is not None:
         parts = ", ".join(f"{name} {tokens}" for name, tokens in prompt.parts.items())
         click.echo(f"  prompt {prompt.version}: about {prompt.estimated_tokens} tokens ({parts})")
+        click.echo(f"  the answer's schema beside it: about {told.schema_tokens} tokens")
         if prompt.removed:
             gone = ", ".join(f"{reason} {count}" for reason, count in prompt.removed.items())
             click.echo(f"  compressed, characters: {gone}")

@@ -17,7 +17,7 @@ from pipeline.cli.output import json_option, print_json, print_table, progress
 from pipeline.conditions import meets
 from pipeline.errors import RecordError, UsageError
 from pipeline.llm.classifier import Classifier, Evaluation, evaluate
-from pipeline.llm.classifier.training import train
+from pipeline.llm.classifier.training import check_installed, train
 from pipeline.llm.compression import compress
 from pipeline.questions import Questions
 from pipeline.redact import RedactionPolicy, Redactor
@@ -71,6 +71,7 @@ def train_command(
       pipeline fallback train tickets sorted.jsonl --out classifiers/tickets-1.json
       pipeline fallback train tickets --sure 0.9
     """
+    check_installed()
     found = _known().enrichment(enrichment)
     labels = [label.label for label in found.spec.labels]
     if not labels:

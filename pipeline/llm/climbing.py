@@ -137,7 +137,8 @@ class Climber:
             try:
                 data = decode(answered.reply.text)
                 answer = question.read(data)
-                unsure = _unsure(question, answer, answered.rung.tier)
+                declined = _below(question, answer, answered.rung.tier.decline_below)
+                unsure = declined or _unsure(question, answer, answered.rung.tier)
             except Exception as error:
                 # Paid for, whatever else is wrong with it: with the code that reads it, too.
                 self._caller.write_down(asking, answered, Outcome.INVALID)
@@ -149,21 +150,18 @@ class Climber:
                 corrections += 1
                 told = correction(error.problems)
                 continue
-            if _too_unsure(question, answer, answered.rung.tier):
-                self._caller.write_down(asking, answered, Outcome.UNSURE)
+            self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
+            if declined:
                 asking.ladder.rule_out(rung)
                 return None
             # A classifier's answer is not kept: it costs nothing, and models should answer when they are back.
             asking.data = None if self._accounts[tier.provider].in_process else data
-            self._caller.write_down(asking, answered, Outcome.UNSURE if unsure else Outcome.ANSWERED)
             return answer, answered.rung
 
 
-def _too_unsure(question: Question[T], answer: T, tier: Tier) -> bool:
-    below = tier.decline_below
-    return below is not None and question.confidence is not None and question.confidence(answer) < below
-
-
 def _unsure(question: Question[T], answer: T, tier: Tier) -> bool:
-    below = tier.escalate_below
-    return below is not None and question.confidence is not None and question.confidence(answer) < below
+    return _below(question, answer, tier.escalate_below)
+
+
+def _below(question: Question[T], answer: T, least: float | None) -> bool:
+    return least is not None and question.confidence is not None and question.confidence(answer) < least

@@ -122,7 +122,13 @@ def _breaker(status: WorkerStatus) -> Iterable[Observation]:
 
 def _cache(status: WorkerStatus) -> Iterable[Observation]:
     cache = status.gateway.cache
-    found = {"hit": cache.hits, "shared": cache.shared, "stale": cache.stale, "miss": cache.misses}
+    found = {
+        "hit": cache.hits,
+        "shared": cache.shared,
+        "stale": cache.stale,
+        "similar": cache.similar,
+        "miss": cache.misses,
+    }
     return [Observation(count, {"how": how}) for how, count in found.items()]
 
 

@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from pipeline.settings import Settings
+from pipeline.catalogue import load
+from pipeline.llm.classifier import Classifier
+from pipeline.llm.classifier.model import Training
+from pipeline.settings import CatalogueSettings, Settings
 from pipeline.stream.admin import Admin
 from tests.integration.job import Job, end
 
@@ -73,6 +76,21 @@ def test_each_kind_of_poison_is_a_dead_letter_with_its_cause_and_the_rest_flows(
     assert found.total() == len(raw)
     assert found["empty_value"] == found["null_value"] == found["schema_unknown"] == found["key_invalid"] == 1
     assert found["undecodable"] == found["too_large"] == 1
+
+
+def test_committed_answers_can_be_learnt_from(job: Job, tmp_path: Path) -> None:
+    """Measuring reads the topics as training does, and needs no scikit-learn."""
+    name, labels = _prefix(), [label.label for label in load(CatalogueSettings()).enrichment("tickets").spec.labels]
+    job.publish("support.tickets.v1", [_ticket(f"{name}{i}", body=f"{name} parcel {i} is late") for i in range(3)])
+    job.command("run", "tickets", "--until-idle", "1")
+    facts = Training(at="", rows=0, rows_by_label={}, held_out=0, accuracy=0, calibration_error=0)
+    made = Classifier("tickets", labels, ["DELIVERY"], ["parcel"], [1.0], [1.0], [0.0], 1.0, facts)
+    made.save(tmp_path / "tickets.json")
+    command = ("fallback", "eval", str(tmp_path / "tickets.json"), "--sure", "0", "--json")
+    assert json.loads(job.command(*command, "--simulated"))["rows"] >= 3
+    assert "has no answer to learn from" in job.attempt(*command).stderr, (
+        "the simulator is no teacher unless it is told"
+    )
 
 
 def test_an_outage_of_both_providers_makes_no_dead_letter_and_no_rebalance(

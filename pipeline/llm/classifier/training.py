@@ -37,7 +37,7 @@ def train(
     `labels` is the enrichment's whole table. Raises UsageError without scikit-learn, or when there is too little to
     learn from.
     """
-    _check_installed()
+    check_installed()
     selection = importlib.import_module("sklearn.model_selection")
     counted = Counter(label for _, label in rows)
     if unknown := sorted(counted.keys() - set(labels)):
@@ -63,7 +63,8 @@ def train(
     return made(found.accuracy, found.calibration_error), found
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Raises UsageError without scikit-learn."""
     try:
         importlib.import_module("sklearn")
     except ImportError:

@@ -68,6 +68,7 @@ def test_answers_are_json_for_programs_and_a_record_without_one_ends_with_1(run:
 def test_explained_are_the_prompt_its_parts_each_call_and_what_was_wrong(run: Run) -> None:
     _, out, _ = run("--explain")
     assert "system 205" in out
+    assert "schema beside it: about" in out
     assert "redacted: EMAIL 1" in out
     assert "| late parcel, mail [EMAIL_1]" in out
     assert "standard (openai gpt-6-luna): invalid" in out

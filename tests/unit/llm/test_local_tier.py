@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pipeline import catalogue
+from pipeline.catalogue import TierSpec
 from pipeline.errors import AnswerError, ProvidersOutError, UsageError
 from pipeline.ladder import ladder
 from pipeline.llm import Account, Gateway, Outage, Question, RenderedPrompt, Tier, Usage
@@ -104,8 +107,9 @@ def test_its_answer_is_not_kept_for_when_the_others_are_back(run: Run, settings:
         model = ScriptedProvider(always=AWAY)
         subject = gateway(settings, model)
         assert (await subject.complete(question(SURE, MODEL, QUICK))).provider == "classifier"
-        again = await subject.complete(question(SURE, QUICK))
-        assert (again.provider, again.cached) == ("classifier", False)
+        model.always = FROM_MODEL
+        await asyncio.sleep(60)
+        assert (await subject.complete(question(SURE, MODEL, QUICK))).provider == "openai"
 
     run(main())
 
@@ -128,6 +132,13 @@ def test_a_missing_folder_file_or_answer_is_one_line_that_names_the_setting(
             subject.require("enrichment tickets", [QUICK], other)
 
     run(main())
+
+
+def test_the_tiers_on_the_page_are_valid() -> None:
+    page = (Path(__file__).parents[3] / "docs/gateway.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    first, second = (TierSpec.model_validate(tier) for tier in yaml.safe_load(shown)["tiers"])
+    assert (first.decline_below, second.model) == (0.85, "gpt-6-luna")
 
 
 def test_the_rest_of_its_answer_is_the_safe_answer_as_the_tier_changes_it(settings: ProviderSettings) -> None:
