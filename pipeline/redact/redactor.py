@@ -11,6 +11,7 @@ from pipeline.redact import decoding, placeholders
 from pipeline.redact.decoding import Sign
 from pipeline.redact.joining import joined
 from pipeline.redact.names import finder
+from pipeline.redact.names import model as name_model
 from pipeline.redact.numbering import Numbering
 from pipeline.redact.originals import Originals
 from pipeline.redact.patterns.table import CUED, PATTERNS
@@ -32,9 +33,18 @@ KnownValues = Mapping[PiiType, Sequence[str]]
 class Redactor:
     """Finds and masks. Compiles its patterns once: make one for a policy and keep it."""
 
-    def __init__(self, policy: RedactionPolicy = RedactionPolicy(), cache: Path | None = None) -> None:  # noqa: B008  # frozen
-        """`cache`: a folder of this user's own that keeps the compiled table from one start to the next."""
+    def __init__(
+        self,
+        policy: RedactionPolicy = RedactionPolicy(),  # noqa: B008  # frozen
+        cache: Path | None = None,
+        model: str = "en_core_web_sm",
+    ) -> None:
+        """`cache`: a folder of this user's own that keeps the compiled table from one start to the next.
+
+        `model`: the spaCy pipeline that a policy with `ner` asks. Raises UsageError when it asks and there is none.
+        """
         self.policy = policy
+        self._tagger = name_model.load(model) if policy.ner else None
         self._scanner = _scanner(cache)
 
     def find(self, text: str) -> list[Span]:
@@ -137,6 +147,8 @@ class Redactor:
         found = scan.found
         if names:
             found += finder.find(scan.context, found)
+            if self._tagger is not None:
+                found += name_model.find(self._tagger, scan.context.text, found)
         for window in joined(scan.context.text):
             found += self._through(window)
         return found

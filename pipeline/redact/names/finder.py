@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from pipeline.redact import lexicon
 from pipeline.redact.cues import Cue
 from pipeline.redact.names import words
 from pipeline.redact.names.kinds import (
@@ -200,7 +201,9 @@ class _Search:
             taken.pop()
         if not taken and trusted:
             taken = [
-                token for token in self._tokens(*match.span())[:1] if len(token.text) > 3 and not token.kind & TITLE
+                token
+                for token in self._tokens(*match.span())[:1]
+                if len(token.text) > 2 and token.text not in _BEGIN_SENTENCES and not token.kind & TITLE
             ]
         if not taken or not (trusted or self._credible(taken)):
             return False
@@ -359,6 +362,8 @@ class _Search:
             self._found[(start, end)] = strength
 
 
+_BEGIN_SENTENCES: Final = lexicon.words("sentence_openers")
+"""Words that begin the next sentence where a full stop was forgotten."""
 _CAPITAL_PARTICLES: Final = frozenset(
     [
         "Da",
@@ -407,7 +412,9 @@ def _may_follow(token: _Token, before: _Token) -> bool:
     """An everyday word that is a surname here: behind a particle, or behind a given name that is nothing else."""
     if _is_particle(before):
         return not token.kind & TITLE
-    return _certain(before) and not token.kind & (FUNCTION | ORGANISATION | TITLE) and _is_title(token.text)
+    if not _certain(before) or token.kind & (ORGANISATION | TITLE) or not _is_title(token.text):
+        return False
+    return not token.kind & FUNCTION or token.text not in _BEGIN_SENTENCES
 
 
 def _is_line_of_a_name(tokens: Sequence[_Token]) -> bool:
