@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -111,6 +112,9 @@ class Redactor:
         if sum(map(len, fields.values())) > _LONGEST:
             raise RedactionError(f"the texts are longer than {_LONGEST} characters")
         seen = [self._look(fold(text), self.policy.names) for text in fields.values()]
+        for text, one in zip(fields.values(), seen, strict=True):
+            if one.placeholders:
+                one.found[:] = _outside_placeholders(text, one.found)
         propagation = Propagation()
         for kind, values in known.items():
             for value in values:
@@ -179,6 +183,13 @@ def _propagated(seen: Sequence[_Seen], propagation: Propagation) -> list[list[Fo
 
 def _brought_back(found: Sequence[Found], view: View) -> list[Found]:
     return [Found(*view.origin(item.start, item.end), item.type, item.strength) for item in found]
+
+
+def _outside_placeholders(text: str, found: Sequence[Found]) -> list[Found]:
+    """Finds but for those that are nothing but a placeholder: `password: [API_KEY_1]` has been taken out already."""
+    places = [match.span() for match in placeholders.BARE.finditer(text)]
+    starts = [start for start, _ in places]
+    return [item for item in found if (at := bisect_right(starts, item.start) - 1) < 0 or item.end > places[at][1]]
 
 
 def _merged(found: list[Found]) -> list[Found]:
