@@ -3,7 +3,7 @@
     python -m benchmarks.redaction --data FILE [--peer-python PYTHON] [--rows N] [--out FILE]
     python -m benchmarks.redaction --long
 
-`--data`: rows of {"id", "text", "spans": [{"start", "end", "type"}], "ignore", "tags"}, one JSON object a line, .gz too.
+`--data`: rows of {"id", "text", "spans": [{"start", "end", "type"}], "ignore", "tags"}, one a line, .gz too.
 `--peer-python`: an interpreter with the extra [peers], often of another environment; without it Presidio is left out.
 `--long` prints seconds for 1 MB of each of many kinds of text. One process, one core; prints one JSON object.
 """
@@ -28,11 +28,28 @@ from pipeline.redact import RedactionPolicy, Redactor
 _NEEDED = {"ADDRESS": 0.85}
 """Share of a value's letters and digits that must be covered; all of them for the other types."""
 _LONG = {
-    "dots": ".", "digits": "7", "one word": "a", "entities": "&#38;#38;#64;", "emoji": "😀", "right to left": "שלום ",
-    "lone surrogates": "\ud800", "a@": "a@", "Mr. ": "Mr. ", ":": ":", "::1": "::1", "base64": "QWxhZGRpbjpvcGVuIHNlc2Ft",
-    "%41": "%41", "names": "Anna Smith, Peter Jones. ", "lines": "\n", "tabs": "\t", "numbers on lines": "1\n",
-    "fractions": "1/", "addresses": "http://a:b@c ", "postcodes": "SW1A 1AA ", "capitals": "Aabcd ",
-}  # fmt: skip
+    "dots": ".",
+    "digits": "7",
+    "one word": "a",
+    "entities": "&#38;#38;#64;",
+    "emoji": "😀",
+    "right to left": "שלום ",
+    "lone surrogates": "\ud800",
+    "a@": "a@",
+    "Mr. ": "Mr. ",
+    ":": ":",
+    "::1": "::1",
+    "base64": "QWxhZGRpbjpvcGVuIHNlc2Ft",
+    "%41": "%41",
+    "names": "Anna Smith, Peter Jones. ",
+    "lines": "\n",
+    "tabs": "\t",
+    "numbers on lines": "1\n",
+    "fractions": "1/",
+    "addresses": "http://a:b@c ",
+    "postcodes": "SW1A 1AA ",
+    "capitals": "Aabcd ",
+}
 
 Row = dict[str, Any]
 Span = tuple[int, int, str]
