@@ -51,6 +51,9 @@ _LONG = {
     "capitals": "Aabcd ",
 }
 
+_ROUNDS = 3
+"""The quickest counts: what else the machine does slows the others."""
+
 Row = dict[str, Any]
 Span = tuple[int, int, str]
 
@@ -104,9 +107,12 @@ def _compared(rows: Sequence[Row], chosen: argparse.Namespace) -> dict[str, Any]
 def _measured(rows: Sequence[Row], find: Callable[[str], list[Span]]) -> dict[str, Any]:
     for row in rows[:20]:
         find(row["text"])
-    began = time.process_time()
-    predicted = [find(row["text"]) for row in rows]
-    return {"rows_per_s": round(len(rows) / (time.process_time() - began), 1)} | score(rows, predicted)
+    seconds = []
+    for _ in range(_ROUNDS):
+        began = time.process_time()
+        predicted = [find(row["text"]) for row in rows]
+        seconds.append(time.process_time() - began)
+    return {"rows_per_s": round(len(rows) / min(seconds), 1)} | score(rows, predicted)
 
 
 def _peer(rows: Sequence[Row], python: str, mode: str) -> dict[str, Any]:

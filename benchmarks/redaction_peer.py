@@ -33,11 +33,13 @@ def main() -> None:
     texts: list[str] = json.load(sys.stdin)
     for text in texts[:10]:
         analyzer.analyze(text, language="en")
-    began = time.process_time()
-    found = [analyzer.analyze(text, language="en") for text in texts]
-    seconds = time.process_time() - began
+    rounds = []
+    for _ in range(2):
+        began = time.process_time()
+        found = [analyzer.analyze(text, language="en") for text in texts]
+        rounds.append(time.process_time() - began)
     spans = [[(item.start, item.end, item.entity_type) for item in one] for one in found]
-    json.dump({"spans": spans, "seconds": seconds}, sys.stdout)
+    json.dump({"spans": spans, "seconds": min(rounds)}, sys.stdout)
 
 
 def _analyzer(mode: str) -> Any:

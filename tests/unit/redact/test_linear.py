@@ -101,5 +101,5 @@ def test_repeating_a_piece_twice_as_often_takes_twice_the_work(piece: str) -> No
     "form", ["u{0}.x{0}@example{0}.com ", "Mr. Q{0:b}x said. ".replace("0:b", "0"), "+4420794{0:05d} ", "John Q{0} "]
 )
 def test_many_different_values_take_work_in_proportion(form: str) -> None:
-    one, two = ("".join(form.format(number) for number in range(count)) for count in (200, 400))
+    one, two = ("".join(form.format(number) for number in range(count)) for count in (400, 800))
     assert _grows_linearly(one, two)
