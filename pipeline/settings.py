@@ -172,6 +172,13 @@ class VaultSettings(_Section):
     keys: SecretStr | None = None
 
 
+class RedactionSettings(_Section):
+    """Taking personal data out."""
+
+    ner_model: str = "en_core_web_sm"
+    """spaCy pipeline, by name or path, for policies with `ner` (extra [ner])."""
+
+
 class CatalogueSettings(_Section):
     """Where topics, schemas and enrichments are read from; empty: what ships with the package."""
 
@@ -247,6 +254,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     gateway: GatewaySettings = GatewaySettings()
     engine: EngineSettings = EngineSettings()
+    redaction: RedactionSettings = RedactionSettings()
     vault: VaultSettings = VaultSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
