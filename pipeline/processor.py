@@ -16,7 +16,7 @@ from pipeline.deadletters.envelope import Death, received_at
 from pipeline.errors import Cause, ContractError, DecodeError
 from pipeline.llm import Completion, Gateway, Tier
 from pipeline.outputs import OutputWriter, Way, event_id_of
-from pipeline.questions import Questions, Reading, texts_of
+from pipeline.questions import Questions, Reading, TenantKey, texts_of
 from pipeline.redact import Redaction, Redactor
 from pipeline.serde import Decoder
 from pipeline.stream.record import Output, Record
@@ -36,11 +36,12 @@ class EnrichmentProcessor:
         tiers: Sequence[Tier],
         outcomes: Outcomes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tenant_key: TenantKey | None = None,
     ) -> None:
         self._enrichment, self._spec = enrichment, enrichment.spec
         self._decoder, self._writer, self._gateway = decoder, writer, gateway
         self._outcomes, self._now = outcomes, now
-        self._questions = Questions(enrichment, redactor, tiers)
+        self._questions = Questions(enrichment, redactor, tiers, tenant_key)
 
     # ---- the way
 

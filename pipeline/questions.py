@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,9 @@ from pipeline.llm import (
 )
 from pipeline.redact import PiiType, Redacted, Redaction, Redactor
 
+TenantKey = Callable[[str], bytes]
+"""A tenant's own key, under which a policy's hashed types are hashed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -36,7 +39,11 @@ class Reading:
 class Questions:
     """Those of one enrichment. Raises UsageError when its prompt and its settings do not go together."""
 
-    def __init__(self, enrichment: Enrichment, redactor: Redactor, tiers: Sequence[Tier]) -> None:
+    def __init__(
+        self, enrichment: Enrichment, redactor: Redactor, tiers: Sequence[Tier], tenant_key: TenantKey | None = None
+    ) -> None:
+        """`tenant_key`: needed where the policy hashes values."""
+        self._tenant_key = tenant_key
         self._enrichment, self._spec, self._redactor = enrichment, enrichment.spec, redactor
         self._prompt = PromptTemplate.load(enrichment.prompt_file)
         self._context = {"labels": "\n".join(f"- {label.label}: {label.description}" for label in self._spec.labels)}
@@ -64,7 +71,8 @@ class Questions:
         for path, kind in self._direct:
             for _, value in paths.strings(decoded, path):
                 known.setdefault(kind, []).append(value)
-        return Reading(self._redactor.redact(texts, known), places)
+        key = None if self._tenant_key is None else self._tenant_key(str(decoded.get(self._spec.tenant, "")))
+        return Reading(self._redactor.redact(texts, known, key), places)
 
     def render(self, reading: Reading) -> RenderedPrompt:
         """Raises PromptError when it does not fit, LeakError when a personal value is still in it."""

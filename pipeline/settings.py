@@ -149,7 +149,7 @@ class GatewaySettings(_Section):
     cache_stale: Duration = timedelta(hours=24)
     """For so long after that it still stands in while no provider can be asked."""
     cache_similar_from: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """From this likeness on, a question gets the answer of one that is nearly the same; 0: of equal ones only."""
+    """From this likeness on a question gets the answer of one that is nearly the same; 0: of equal ones only."""
 
 
 class EngineSettings(_Section):
@@ -170,6 +170,13 @@ class VaultSettings(_Section):
     """Keys that seal originals: `id:base64 of 32 bytes`, comma-separated, the first one seals, all open."""
 
     keys: SecretStr | None = None
+
+
+class RedactionSettings(_Section):
+    """Taking personal data out."""
+
+    ner_model: str = "en_core_web_sm"
+    """spaCy pipeline, by name or path, for policies with `ner` (extra [ner])."""
 
 
 class CatalogueSettings(_Section):
@@ -247,6 +254,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     gateway: GatewaySettings = GatewaySettings()
     engine: EngineSettings = EngineSettings()
+    redaction: RedactionSettings = RedactionSettings()
     vault: VaultSettings = VaultSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -78,10 +78,11 @@ class Worker:
                 enrichment,
                 decoder,
                 OutputWriter(enrichment, written, keyring, simulated),
-                Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction)),
+                Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction), model=settings.redaction.ner_model),
                 gateway,
                 tiers,
                 outcomes,
+                tenant_key=keyring.tenant_key,
             )
             slot = WorkerSlot.claim(_SLOTS, enrichment.group, settings.engine.slot, _HOST)
             slots.append(slot)

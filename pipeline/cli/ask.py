@@ -84,9 +84,11 @@ async def _ask_all(
     show: Show,
 ) -> None:
     """Shows results in the file's order."""
-    # Each line is asked, whatever was answered before: that is what an author wants to see.
-    policy = replace(GatewayPolicy.of(effective.gateway, effective.budget), cache=None)
-    gateway = Gateway.open(effective.providers, policy, redis=effective.redis)
+    gateway = Gateway.open(
+        effective.providers,
+        replace(GatewayPolicy.of(effective.gateway, effective.budget), cache=None),
+        redis=effective.redis,
+    )  # fmt: skip
     asked: deque[tuple[int, asyncio.Task[Rehearsed]]] = deque()
     try:
         tiers = _chosen(enrichment, ladder(enrichment, effective.providers), names)

@@ -10,6 +10,7 @@ from typing import TextIO
 
 import click
 
+from pipeline import settings
 from pipeline.errors import UsageError
 from pipeline.redact import RedactionPolicy, Redactor
 
@@ -18,7 +19,9 @@ from pipeline.redact import RedactionPolicy, Redactor
 @click.argument("file", default="-", type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--plain", is_flag=True, help="The file is text: print it redacted.")
 @click.option("--structured", is_flag=True, help="Leave names alone: only what has a form of its own.")
-def command(file: str, plain: bool, structured: bool) -> None:
+@click.option("--ner", is_flag=True, help="Ask a language model about doubtful names (extra [ner]).")
+@click.option("--model", default=None, help="The spaCy pipeline for --ner, by name or path [redaction.ner_model].")
+def command(file: str, plain: bool, structured: bool, ner: bool, model: str | None) -> None:
     """Take personal data out of FILE (standard input when it is - or not given).
 
     JSON lines `{"id", "text"}` become `{"id", "text", "spans": [{"start", "end", "type", "placeholder"}]}` in the same
@@ -29,12 +32,16 @@ def command(file: str, plain: bool, structured: bool) -> None:
       echo '{"id": 1, "text": "Write to jo@example.com"}' | pipeline redact
       pipeline redact --plain letter.txt
     """
-    redactor = Redactor(RedactionPolicy(names=not structured))
+    if structured and ner:
+        raise UsageError("--structured leaves names alone: leave out --ner")
+    named = model or (settings.load().redaction.ner_model if ner else "")
+    redactor = Redactor(RedactionPolicy(names=not structured, ner=ner), model=named)
     with _opened(file) as source:
         if plain:
             text = source.read()
             redacted = redactor.redact({"text": text}).fields["text"].text
-            click.echo(redacted, nl=not redacted.endswith("\n"))
+            end = "" if redacted.endswith("\n") else "\n"
+            sys.stdout.buffer.write((redacted + end).encode("utf-8", "surrogateescape"))
             return
         for row_id, text in _rows(source):
             redaction = redactor.redact({"text": text})

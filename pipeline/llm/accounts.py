@@ -58,18 +58,18 @@ def open_account(name: str, settings: ProviderSettings) -> Account:
     )
 
 
-def _key_digest(key: SecretStr | None, base_url: str) -> str:
-    """Too short to say anything of the key."""
-    secret = f"{key.get_secret_value() if key else ''}\0{base_url}"
-    return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=4, person=b"quota pool").hexdigest()
-
-
 def _in_process(name: str, settings: ProviderSettings) -> Account:
     if not settings.folder:
         raise UsageError(
             f"provider {name} has no folder of classifiers: set PIPELINE_PROVIDERS__{name.upper()}__FOLDER"
         )
     return Account(LocalClassifiers(Path(settings.folder)), "local", in_process=True, priced=False)
+
+
+def _key_digest(key: SecretStr | None, base_url: str) -> str:
+    """Too short to say anything of the key."""
+    secret = f"{key.get_secret_value() if key else ''}\0{base_url}"
+    return hashlib.blake2b(secret.encode("utf-8", "surrogatepass"), digest_size=4, person=b"quota pool").hexdigest()
 
 
 def _has_quota(settings: ProviderSettings) -> bool:

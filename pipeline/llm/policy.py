@@ -61,7 +61,7 @@ class GatewayPolicy:
             limits.append(Budget(usd=budget.daily_usd))
         return cls(
             hedge=HedgePolicy() if gateway.hedge else None,
-            cache=_cache(gateway),
+            cache=_cache(gateway) if gateway.cache else None,
             budgets=tuple(limits),
             spend_rate=SpendRatePolicy(factor=budget.alarm_factor, least_usd=budget.alarm_usd),
             max_calls=budget.record_calls,
@@ -70,9 +70,6 @@ class GatewayPolicy:
         )
 
 
-def _cache(settings: GatewaySettings) -> CachePolicy | None:
-    if not settings.cache:
-        return None
-    least = settings.cache_similar_from
-    similar = SimilarPolicy(least) if least else None
-    return CachePolicy(settings.cache_fresh, settings.cache_stale, similar=similar)
+def _cache(gateway: GatewaySettings) -> CachePolicy:
+    least = gateway.cache_similar_from
+    return CachePolicy(gateway.cache_fresh, gateway.cache_stale, similar=SimilarPolicy(least) if least else None)

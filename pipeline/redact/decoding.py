@@ -83,7 +83,7 @@ _BLOCK_TAG: Final = re.compile(
 HINTS: Final = {
     Sign.ENTITY: r"&(?:#[0-9xX]|[A-Za-z]{2,8}[0-9]{0,2};)",
     Sign.PERCENT: r"%[0-9A-Fa-f]{2}",
-    Sign.QUOTED: r"=(?:[2-7A-F][0-9A-F]|\r?\n)",
+    Sign.QUOTED: r"=(?:40|20|2[DEB]|C[34]|E2|\r?\n)|=[2-7A-F][0-9A-F][^\n]{0,60}=[2-7A-F][0-9A-F]",
     Sign.ESCAPE: r"\\(?:[ux][0-9a-fA-F{]|\r?\n)",
     Sign.INVISIBLE: r"\x7f",
     Sign.TAG: r"</?[A-Za-z][A-Za-z0-9]{0,9}[ />]",

@@ -7,7 +7,7 @@ from typing import Final
 
 _GRAM: Final = 8
 """Characters by which values are told apart at first."""
-_FEW: Final = 12
+_FEW: Final = 200
 """Up to so many values the text is read once for each, which is faster than one reading in Python."""
 
 

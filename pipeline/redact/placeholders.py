@@ -19,6 +19,9 @@ WRITTEN: Final = re.compile(
 )
 """A placeholder exactly as the redactor writes it."""
 
+BARE: Final = re.compile(rf"\[(?:{_TYPES})_[1-9]\d{{0,3}}(?:\.\d{{1,2}})?\]")
+"""A written placeholder in which nothing of a value can stand."""
+
 _LIKE: Final = re.compile(
     rf"\[[ \t]*(?:{_LOOSE_TYPES})[ \t_#-]{{0,3}}\d{{1,9}}(?:\.\d{{1,9}})?(?::[^\[\]\s]{{1,40}})?[ \t]*\]?"
     rf"|\b(?:{_LOOSE_TYPES})_\d{{1,9}}(?:\.\d{{1,9}})?(?::[^\[\]\s]{{1,40}})?\]?"

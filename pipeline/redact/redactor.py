@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ from pipeline.redact import decoding, placeholders
 from pipeline.redact.decoding import Sign
 from pipeline.redact.joining import joined
 from pipeline.redact.names import finder
+from pipeline.redact.names import model as name_model
 from pipeline.redact.numbering import Numbering
 from pipeline.redact.originals import Originals
 from pipeline.redact.patterns.table import CUED, PATTERNS
@@ -32,9 +34,18 @@ KnownValues = Mapping[PiiType, Sequence[str]]
 class Redactor:
     """Finds and masks. Compiles its patterns once: make one for a policy and keep it."""
 
-    def __init__(self, policy: RedactionPolicy = RedactionPolicy(), cache: Path | None = None) -> None:  # noqa: B008  # frozen
-        """`cache`: a folder of this user's own that keeps the compiled table from one start to the next."""
+    def __init__(
+        self,
+        policy: RedactionPolicy = RedactionPolicy(),  # noqa: B008  # frozen
+        cache: Path | None = None,
+        model: str = "en_core_web_sm",
+    ) -> None:
+        """`cache`: a folder of this user's own that keeps the compiled table from one start to the next.
+
+        `model`: the spaCy pipeline that a policy with `ner` asks. Raises UsageError when it asks and there is none.
+        """
         self.policy = policy
+        self._tagger = name_model.load(model) if policy.ner else None
         self._scanner = _scanner(cache)
 
     def find(self, text: str) -> list[Span]:
@@ -101,6 +112,9 @@ class Redactor:
         if sum(map(len, fields.values())) > _LONGEST:
             raise RedactionError(f"the texts are longer than {_LONGEST} characters")
         seen = [self._look(fold(text), self.policy.names) for text in fields.values()]
+        for text, one in zip(fields.values(), seen, strict=True):
+            if one.placeholders:
+                one.found[:] = _outside_placeholders(text, one.found)
         propagation = Propagation()
         for kind, values in known.items():
             for value in values:
@@ -137,6 +151,8 @@ class Redactor:
         found = scan.found
         if names:
             found += finder.find(scan.context, found)
+            if self._tagger is not None:
+                found += name_model.find(self._tagger, scan.context.text, found)
         for window in joined(scan.context.text):
             found += self._through(window)
         return found
@@ -167,6 +183,13 @@ def _propagated(seen: Sequence[_Seen], propagation: Propagation) -> list[list[Fo
 
 def _brought_back(found: Sequence[Found], view: View) -> list[Found]:
     return [Found(*view.origin(item.start, item.end), item.type, item.strength) for item in found]
+
+
+def _outside_placeholders(text: str, found: Sequence[Found]) -> list[Found]:
+    """Finds but for those that are nothing but a placeholder: `password: [API_KEY_1]` has been taken out already."""
+    places = [match.span() for match in placeholders.BARE.finditer(text)]
+    starts = [start for start, _ in places]
+    return [item for item in found if (at := bisect_right(starts, item.start) - 1) < 0 or item.end > places[at][1]]
 
 
 def _merged(found: list[Found]) -> list[Found]:

@@ -90,6 +90,10 @@ class Keyring:
         """HMAC-SHA-256 in hexadecimal under a key derived from the first: to compare originals, not to guess them."""
         return hmac.digest(self._digest_key, plaintext, "sha256").hex()
 
+    def tenant_key(self, tenant: str) -> bytes:
+        """A key of the tenant's own, derived from the first key: it changes when that is rotated."""
+        return hmac.digest(self._digest_key, b"tenant\0" + tenant.encode("utf-8", "surrogatepass"), "sha256")
+
     def __repr__(self) -> str:
         return f"<Keyring of {len(self._keys)} keys, sealing with {self._first}>"
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from pipeline.redact import lexicon
 from pipeline.redact.cues import Cue
 from pipeline.redact.names import words
 from pipeline.redact.names.kinds import (
@@ -80,8 +81,7 @@ class _Search:
         self._greeted()
         self._signed()
         self._last_line()
-        self._spoken()
-        self._listed()
+        self._by_lines()
         self._by_lists()
         return [Found(start, end, PiiType.PERSON, strength) for (start, end), strength in self._found.items()]
 
@@ -153,20 +153,23 @@ class _Search:
         if signed or listed or _certain(tokens[0]):
             self._accept_line(*match.span("name"))
 
-    def _spoken(self) -> None:
-        """Names of speakers, `Ada: ...` at the beginning of lines: listed ones, or at several lines."""
-        spoken = list(words.SPEAKER.finditer(self._text))
-        times = Counter(match["name"] for match in spoken)
-        for match in spoken:
-            tokens = self._tokens(*match.span("name"))
-            if _certain(tokens[0]) or (times[match["name"]] > 1 and not any(token.kind & NO_NAME for token in tokens)):
-                self._add(*match.span("name"), Strength.CUED)
-
-    def _listed(self) -> None:
-        """`Rivera, Michael` on a line or behind a label of its own."""
-        if "," in self._text:
-            for match in words.LISTED_LAST_FIRST.finditer(self._text):
+    def _by_lines(self) -> None:
+        """What stands at the beginning of lines: `Rivera, Michael`, and speakers, `Ada: ...`."""
+        text, at, spoken = self._text, 0, list[re.Match[str]]()
+        while at >= 0:
+            if (match := words.LINE_OF_A_PERSON.match(text, at)) is None:
+                pass
+            elif match["speaker"] is None:
                 self._last_first(match.end(), sure=False)
+            else:
+                spoken.append(match)
+            at = text.find("\n", at) + 1 or -1
+        times = Counter(match["speaker"] for match in spoken)
+        for match in spoken:
+            tokens = self._tokens(*match.span("speaker"))
+            again = times[match["speaker"]] > 1 and not any(token.kind & NO_NAME for token in tokens)
+            if again or _certain(tokens[0]):
+                self._add(*match.span("speaker"), Strength.CUED)
 
     def _last_first(self, start: int, sure: bool = True) -> bool:
         """`Rivera, Michael` behind a label; not `sure`: where nothing says that it is a person."""
@@ -200,7 +203,9 @@ class _Search:
             taken.pop()
         if not taken and trusted:
             taken = [
-                token for token in self._tokens(*match.span())[:1] if len(token.text) > 3 and not token.kind & TITLE
+                token
+                for token in self._tokens(*match.span())[:1]
+                if len(token.text) > 2 and token.text not in _BEGIN_SENTENCES and not token.kind & TITLE
             ]
         if not taken or not (trusted or self._credible(taken)):
             return False
@@ -350,15 +355,22 @@ class _Search:
     def _add(self, start: int, end: int, strength: Strength) -> None:
         if self._text.endswith("'s", start, end):
             end -= 2
-        before = self._text[max(0, start - _LONGEST_PARTICLE) : start]
-        if before[-1:] == " " and (match := words.PARTICLE_BEFORE.search(before)) is not None:
-            first = kind_of(self._text[start:end].split(" ")[0])
-            if not first & GIVEN and (first & SURNAME or not first):
-                start -= len(match[0])
+        if self._text[max(0, start - 6) : start - 1].rpartition(" ")[2].lower() in words.PARTICLES_BEFORE:
+            start = self._with_particles(start, end)
         if self._found.get((start, end), -1) < strength:
             self._found[(start, end)] = strength
 
+    def _with_particles(self, start: int, end: int) -> int:
+        """Where a name begins that is a surname with `van der` before it."""
+        match = words.PARTICLE_BEFORE.search(self._text, max(0, start - _LONGEST_PARTICLE), start)
+        first = kind_of(self._text[start:end].split(" ")[0])
+        if match is None or first & GIVEN or not (first & SURNAME or not first):
+            return start
+        return match.start()
 
+
+_BEGIN_SENTENCES: Final = lexicon.words("sentence_openers")
+"""Words that begin the next sentence where a full stop was forgotten."""
 _CAPITAL_PARTICLES: Final = frozenset(
     [
         "Da",
@@ -407,7 +419,9 @@ def _may_follow(token: _Token, before: _Token) -> bool:
     """An everyday word that is a surname here: behind a particle, or behind a given name that is nothing else."""
     if _is_particle(before):
         return not token.kind & TITLE
-    return _certain(before) and not token.kind & (FUNCTION | ORGANISATION | TITLE) and _is_title(token.text)
+    if not _certain(before) or token.kind & (ORGANISATION | TITLE) or not _is_title(token.text):
+        return False
+    return not token.kind & FUNCTION or token.text not in _BEGIN_SENTENCES
 
 
 def _is_line_of_a_name(tokens: Sequence[_Token]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipeline.redact import lexicon
+
 _PARTICLES: Final = (
     "van der|van den|van de|van het|van 't|von der|von dem|von und zu|van|von|vom|de la|de las|de los|de l'|del"
     "|della|delle|degli"
@@ -58,8 +60,10 @@ LAST_LINE: Final = re.compile(
     r"\n[ \t]*(?:(?P<dash>(?<=\n)[-~*]{1,3}) ?"
     r"|x{1,3} )?(?P<name>[A-Za-z][A-Za-z'-]*\.?(?: [A-Za-z][A-Za-z'-]*\.?){0,4})[ \t.]*\s*\Z"
 )
-LISTED_LAST_FIRST: Final = re.compile(r"(?:\A|(?<=\n)|(?<=: )|(?<=Pat\. ))[ \t]*(?:[-*] )?(?=[A-Za-z' -]{2,40},)")
-SPEAKER: Final = re.compile(r"(?:\A|(?<=\n))(?P<name>[A-Z][A-Za-z'-]{2,20}(?: [A-Z][a-z]{2,20})?): ")
+LINE_OF_A_PERSON: Final = re.compile(
+    r"(?P<speaker>[A-Z][A-Za-z'-]{2,20}(?: [A-Z][a-z]{2,20})?): |[ \t]*(?:[-*] )?(?P<listed>)(?=[A-Za-z' -]{2,40},)"
+)
+PARTICLES_BEFORE: Final = lexicon.words("name_particles")
 PARTICLE_BEFORE: Final = re.compile(
     r"(?<![A-Za-z])(?:(?:van|von|ten|ter|zu|zur|bin|ibn|del|della|di|abu|al|el|der|den|de|dos|da)"
     r"(?: (?:der|den|de|dem|la|las|los))?) \Z",

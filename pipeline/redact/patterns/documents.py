@@ -101,7 +101,7 @@ _CURRENCY: Final = re.compile(r"EUR|USD|GBP|CHF|PLN|CAD|AUD|BRL|SEK|NOK|DKK|INR|
 PATTERNS: Final = (
     Pattern(
         PiiType.LICENSE_PLATE,
-        r"\b(?:\d{2,3}-?[A-Z]{3}|[A-Z]{3}[ -]?\d{3,4}|[A-Z]{4} ?\d{3}|[A-Z]{3} ?\d{3}[A-Z]"
+        r"\b(?:[a-z]{2}\d{2} ?[a-z]{3}|\d{2,3}-?[A-Z]{3}|[A-Z]{3}[ -]?\d{3,4}|[A-Z]{4} ?\d{3}|[A-Z]{3} ?\d{3}[A-Z]"
         r"|\d{3} ?[A-Z]{3}"  # America, UK
         r"|\d{2,3}[ -][A-Z]{1,2}[ -]\d{1,6}|\d{4}[ -]?[A-Z]{3}|[A-Z]{2}[ -]?\d{3}[ -]?[A-Z]{2}"  # IE, ES, IT, FR
         r"|\d{2}-[A-Z]{2,3}-\d{1,2}|[A-Z]-\d{3}-[A-Z]{2}|\d{1,2}-[A-Z]{3}-\d{1,3}|[A-Z]{2}-\d{2,3}-[A-Z]{1,2}"  # NL, BE
@@ -112,7 +112,6 @@ PATTERNS: Final = (
         r"|\d{2} ?[A-Z]{1,3} ?\d{2,4})\b",  # DE, PL, TR
         Strength.SHAPE,
         check=_plate_beside,
-        caseless=True,
         yes=(
             "plates of our cars: «1098-TJC» (Spain)",
             "Mr. Roe's vehicle («450-LME») was",

@@ -106,10 +106,10 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.IBAN,
-        r"\b[A-Z]{2} ?\d{2}[ .-]{0,2}[A-Z0-9][ .-]?[A-Z0-9][ .-]?[A-Z0-9][ .-]?[A-Z0-9][ .-]{0,2}[A-Z0-9]",
+        r"\b(?:[A-Za-z]{2}"
+        r"|[A-Z]{2} )\d{2}[ .-]{0,2}[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){3}[ .-]{0,2}[A-Za-z0-9]",
         Strength.PROVEN,
         check=_iban,
-        caseless=True,
         yes=(
             "IBAN «DE89 3704 0044 0532 0130 00», thanks",
             "«gb82west12345698765432»",

@@ -63,13 +63,15 @@ def _international(context: Context, start: int, _end: int) -> tuple[int, int] |
 
 def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word."""
+    digits = "".join(_GROUPS.findall(context.text[start:end]))
+    if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST or not any(
+        digits[:size] in _COUNTRY_CODES for size in (1, 2, 3)
+    ):
+        return None
     before = context.before(start)
     if before.isalnum() or before in _JOINED + "+(" or not _free_behind(context, end):
         return None
     if _GROUP_BEFORE.search(context.text[max(0, start - 5) : start]) or _someone_elses(context, start, False):
-        return None
-    digits = "".join(_GROUPS.findall(context.text[start:end]))
-    if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST:
         return None
     try:
         number = phonenumbers.parse(f"+{digits}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from pipeline.redact import Redactor
 from pipeline.redact.patterns.pattern import Cued, Pattern
 from pipeline.redact.patterns.table import CUED, PATTERNS
-from pipeline.redact.scanner import Scanner
 from pipeline.redact.shadow import fold
 
-_SCANNER = Scanner(PATTERNS, CUED)
+_SCANNER = Redactor()._scanner
 _ENTRIES: tuple[Pattern | Cued, ...] = (*PATTERNS, *CUED)
 _YES = [(entry, text) for entry in _ENTRIES for text in entry.yes]
 _NO = [(entry, text) for entry in _ENTRIES for text in entry.no]
