@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import genai_prices
-from genai_prices.types import ModelPrice
+from genai_prices.types import ModelPrice, TieredPrices
 
 from pipeline.llm.question import Usage
 from pipeline.llm.retirement import retirement
@@ -19,12 +19,16 @@ MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Dollars a token."""
+    """Dollars a token, of prompts of at most `most` tokens; None: of any."""
 
     input: Decimal
     cached: Decimal
     written: Decimal
     output: Decimal
+    most: int | None = None
+
+    def hold(self, usage: Usage) -> bool:
+        return self.most is None or usage.input_tokens <= self.most
 
     def cost(self, usage: Usage) -> Decimal:
         fresh = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
@@ -60,11 +64,12 @@ class Prices:
         return f"{model} is deprecated by {self._vendor}" if found.model.deprecated else ""
 
     def cost(self, model: str, usage: Usage) -> Decimal:
-        """What `usage` cost. Prices that are a plain rate are multiplied here; tiers and dates are left to the list."""
+        """What `usage` cost. Plain rates and those of the lowest tier are multiplied here: the list takes 0.2 ms.
+        Higher tiers are left to it."""
         if model not in self._rates:
             self._rates[model] = self._look_up(model)
         rates = self._rates[model]
-        if rates is not None:
+        if rates is not None and rates.hold(usage):
             return rates.cost(usage)
         found = genai_prices.calc_price(
             genai_prices.Usage(
@@ -89,15 +94,14 @@ class Prices:
 
 def _plain_rates(price: ModelPrice) -> Rates | None:
     given = (price.input_mtok, price.output_mtok, price.cache_read_mtok, price.cache_write_mtok)
-    numbers = [value if isinstance(value, Decimal) else None for value in given]
-    if any(value is not None and number is None for value, number in zip(given, numbers, strict=True)):
-        return None
-    fresh, output, cached, written = numbers
+    fresh, output, cached, written = (value.base if isinstance(value, TieredPrices) else value for value in given)
     if fresh is None or output is None:
         return None
+    starts = [tier.start for value in given if isinstance(value, TieredPrices) for tier in value.tiers]
     return Rates(
         fresh / MILLION,
         (fresh if cached is None else cached) / MILLION,
         (fresh if written is None else written) / MILLION,
         output / MILLION,
+        min(starts) if starts else None,
     )

@@ -15,6 +15,8 @@ MODELS = [
     ("openai", "gpt-4.1-mini"),
     ("openai", "gpt-5-mini-2025-08-07"),
     ("openai", "gpt-5.4"),
+    ("openai", "gpt-6-luna"),
+    ("anthropic", "claude-haiku-5-5"),
     ("anthropic", "claude-haiku-4-5"),
     ("anthropic", "claude-sonnet-4-5"),
 ]
