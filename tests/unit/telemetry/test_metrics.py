@@ -24,7 +24,7 @@ def test_a_lost_redis_is_seen() -> None:
 
 
 def test_what_the_cache_saves_and_the_budgets_hold_is_seen() -> None:
-    found = shown(GatewayStatus((), cache=CacheStatus(3, 2, 1, 10, Decimal("0.25")), held=7))
-    assert found["pipeline_cache_answers"] == {"hit": 3, "shared": 2, "stale": 1, "miss": 10}
+    found = shown(GatewayStatus((), cache=CacheStatus(3, 2, 1, 10, Decimal("0.25"), similar=4), held=7))
+    assert found["pipeline_cache_answers"] == {"hit": 3, "shared": 2, "stale": 1, "similar": 4, "miss": 10}
     assert found["pipeline_cache_saved_usd"] == {"": 0.25}
     assert found["pipeline_budget_held_records"] == {"": 7}
