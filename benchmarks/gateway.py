@@ -30,7 +30,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "quota": {"part_s": 8.0},
     "outage": {"outage_s": 10.0},
     "repeats": {"questions": 1500},
-    "cascade": {"rows": 250},
+    "cascade": {"ladders": 3},
     "soak": {"questions": 1500},
 }
 
