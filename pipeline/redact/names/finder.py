@@ -30,6 +30,7 @@ from pipeline.redact.scanner import Found
 _PERSONAL: Final = frozenset({PiiType.EMAIL, PiiType.PHONE, PiiType.ADDRESS, PiiType.DATE_OF_BIRTH})
 _ENDS: Final = frozenset(["", ",", ".", ";", "\n", ")", '"'])
 _LONGEST_ACRONYM: Final = 4
+_SHORTEST_KNOWN: Final = 3
 _SHORTEST_LOWER: Final = 4
 _MOST_SIGNING: Final = 3
 _LONGEST_LINE: Final = 60
@@ -259,7 +260,8 @@ class _Search:
         for match in words.RUN.finditer(self._text):
             run = match[0]
             if " " in run:
-                for group in _groups(self._tokens(*match.span())):
+                tokens = self._tokens_of_run(match.start(), run)
+                for group in _groups(tokens) if tokens else ():
                     if len(group) == 1:
                         self._judge_single(group[0])
                     else:
@@ -345,6 +347,20 @@ class _Search:
 
     def _is_brand(self, start: int, end: int) -> bool:
         return any(start < brand[1] and brand[0] < end for brand in self._context.brands)
+
+    def _tokens_of_run(self, start: int, run: str) -> list[_Token]:
+        """`_tokens` of words with blanks between, of which most are no names; none when all are everyday words."""
+        if "." in run:
+            return self._tokens(start, start + len(run))
+        known, tokens, names = kinds(), list[_Token](), False
+        for word in run.split(" "):
+            kind = known.get(word)
+            if kind is None or len(word) < _SHORTEST_KNOWN:
+                kind = kind_of(word)
+            names = names or not kind & NO_NAME or kind & NAME > 0
+            tokens.append(_Token(start, start + len(word), word, kind))
+            start += len(word) + 1
+        return tokens if names else []
 
     def _tokens(self, start: int, end: int) -> list[_Token]:
         return [
