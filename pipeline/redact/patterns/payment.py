@@ -80,7 +80,7 @@ def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
         if sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
             continue
         if not text[end : end + 1].isalnum() and (
-            said or mod_97(value) or mod_97(value[:2] + raw[2:].translate(_LIKE_DIGITS).upper())
+            said or mod_97(value) or (raw == value and mod_97(value[:2] + raw[2:].translate(_LIKE_DIGITS)))
         ):
             return start, end
     return None
