@@ -169,13 +169,18 @@ def score(rows: Sequence[Row], predicted: Sequence[Sequence[Span]]) -> dict[str,
         over += sum(truth[place] == 0 and masked[place] for place in letters)
     recall = {kind: round(found[kind] / total[kind], 4) for kind in sorted(total)}
     return {
-        "macro_recall": round(sum(recall.values()) / len(recall), 4) if recall else None,
+        "macro_recall": _mean(list(recall.values())),
+        "macro_recall_but_person": _mean([value for kind, value in recall.items() if kind != "PERSON"]),
         "person_recall": recall.get("PERSON"),
         "precision": round(right / max(1, right + wrong), 4),
         "over_masking": round(over / max(1, other), 4),
         "recall": recall,
         "slices": {kind: round(covered / count, 4) for kind, (covered, count) in sorted(slices.items())},
     }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
 
 
 def _long() -> dict[str, float]:

@@ -16,7 +16,7 @@ from pipeline.deadletters.envelope import Death, received_at
 from pipeline.errors import Cause, ContractError, DecodeError
 from pipeline.llm import Completion, Gateway, Tier
 from pipeline.outputs import OutputWriter, Way, event_id_of
-from pipeline.questions import Questions, Reading, TenantKey, texts_of
+from pipeline.questions import Questions, Reading, TenantKey
 from pipeline.redact import Redaction, Redactor
 from pipeline.serde import Decoder
 from pipeline.stream.record import Output, Record
@@ -88,7 +88,7 @@ class EnrichmentProcessor:
         question = self._questions.question(way.tenant_id, way.prompt, redaction)
         way.completion = await self._gateway.complete(question, way.attempts)
         if not way.completion.safe:
-            redaction.check_answer(texts_of(way.completion.answer))
+            self._questions.check(way.completion.answer, redaction)
         return way.completion
 
     def _restore(self, answer: dict[str, object], redaction: Redaction) -> dict[str, object]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,6 +28,9 @@ from pipeline.redact import PiiType, Redacted, Redaction, Redactor
 
 TenantKey = Callable[[str], bytes]
 """A tenant's own key, under which a policy's hashed types are hashed."""
+
+
+_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,11 @@ class Questions:
             for path, field in contract.marked(enrichment.input_schema.schema, "personal", "direct")
             if "pii" in field
         ]
+        answer = contract.field_type(enrichment.output_schema.schema, self._spec.answer)
+        self._allowed = {
+            path: frozenset(_pii_type(path, str(kind)) for kind in cast(Sequence[object], field["may_hold"]))
+            for path, field in contract.annotated(answer, "may_hold")
+        }
         safe = enrichment.fallback
         self._fallback = None if safe is None else lambda: safe
 
@@ -99,6 +109,11 @@ class Questions:
             confidence=confidence_of,
             deadline=self._spec.limits.deadline,
         )
+
+    def check(self, answer: BaseModel, redaction: Redaction) -> None:
+        """Raises LeakError when personal data stands in a model's answer that its schema does not allow there."""
+        for at, text in texts_of(answer).items():
+            redaction.check_answer({at: text}, self._allowed.get(_INDEX.sub("[]", at), frozenset()))
 
     def _read(self, data: Mapping[str, object], redaction: Redaction) -> BaseModel:
         """The model's answer, validated: bounds, labels, and no placeholder that stands for nobody."""

@@ -24,7 +24,7 @@ from pipeline.llm import (
     Tier,
     estimate_tokens,
 )
-from pipeline.questions import Questions, texts_of
+from pipeline.questions import Questions
 from pipeline.redact import Redactor
 from pipeline.serde import JsonCodec
 
@@ -86,7 +86,7 @@ class Rehearsal:
         question = replace(question, outage=outage, lane=Lane.INTERACTIVE, read=_noting(question.read, found.problems))
         found.completion = completion = await self._gateway.complete(question, found.attempts)
         if not completion.safe:
-            reading.redaction.check_answer(texts_of(completion.answer))
+            self._questions.check(completion.answer, reading.redaction)
         said = completion.answer.model_dump()
         found.answer = {**said, **self._enrichment.checks.finish(said, record, self._spec, datetime.now(UTC))}
 

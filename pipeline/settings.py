@@ -37,6 +37,8 @@ CACHE_FOLDER = Path(
     or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enrichment-pipeline"
 )
 """Everything this machine may lose: downloaded servers, the embedded stack's data, worker slots."""
+TABLES_FOLDER = CACHE_FOLDER / "tables"
+"""Where the compiled table of redaction is kept: making it takes seconds."""
 
 
 def _seconds(value: object) -> object:

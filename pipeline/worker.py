@@ -19,7 +19,7 @@ from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
 from pipeline.serde import TopicCodecs
-from pipeline.settings import CACHE_FOLDER, Settings
+from pipeline.settings import CACHE_FOLDER, TABLES_FOLDER, Settings
 from pipeline.stream.engine import Engine, EnginePolicy
 from pipeline.stream.slots import WorkerSlot
 from pipeline.telemetry.narration import EngineNarrator, GatewayNarrator
@@ -78,7 +78,11 @@ class Worker:
                 enrichment,
                 decoder,
                 OutputWriter(enrichment, written, keyring, simulated),
-                Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction), model=settings.redaction.ner_model),
+                Redactor(
+                    RedactionPolicy.from_mapping(enrichment.spec.redaction),
+                    TABLES_FOLDER,
+                    model=settings.redaction.ner_model,
+                ),
                 gateway,
                 tiers,
                 outcomes,

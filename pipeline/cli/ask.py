@@ -93,7 +93,7 @@ async def _ask_all(
     try:
         tiers = _chosen(enrichment, ladder(enrichment, effective.providers), names)
         gateway.require(f"enrichment {enrichment.name}", tiers, enrichment.provider_schema)
-        redactor = Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction))
+        redactor = Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction), settings.TABLES_FOLDER)
         rehearsal = Rehearsal(enrichment, redactor, gateway, tiers)
         for number, line in lines:
             asked.append((number, asyncio.create_task(rehearsal.run(line))))

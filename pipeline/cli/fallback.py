@@ -130,7 +130,7 @@ def _known() -> Catalogue:
 
 
 def _rows(enrichment: Enrichment, file: Path | None, sure: float, simulated: bool) -> Rows:
-    redactor = Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction))
+    redactor = Redactor(RedactionPolicy.from_mapping(enrichment.spec.redaction), settings.TABLES_FOLDER)
     if file is not None:
         return _from_file(enrichment, redactor, file)
     return asyncio.run(_from_topics(settings.load(), enrichment, redactor, sure, simulated))

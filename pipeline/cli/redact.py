@@ -35,7 +35,7 @@ def command(file: str, plain: bool, structured: bool, ner: bool, model: str | No
     if structured and ner:
         raise UsageError("--structured leaves names alone: leave out --ner")
     named = model or (settings.load().redaction.ner_model if ner else "")
-    redactor = Redactor(RedactionPolicy(names=not structured, ner=ner), model=named)
+    redactor = Redactor(RedactionPolicy(names=not structured, ner=ner), settings.TABLES_FOLDER, model=named)
     with _opened(file) as source:
         if plain:
             text = source.read()

@@ -6,6 +6,7 @@ The `.avsc` is the one place that says what a field is. Beside Avro's own words 
     pii         PERSON, EMAIL, ...       input fields that are direct: what kind of value it is
     answer      model | code             output fields: said by the model, or added by code
     labels      true                     a string that must be one of the enrichment's labels
+    may_hold    [PERSON, ...]            kinds of personal data that the model itself may write in this output field
     restore     true                     personal data may stand in this output field: placeholders are put back
     minLength, maxLength, pattern, minimum, maximum, maxItems      bounds (lengths of an array: of each item)
 
@@ -19,6 +20,7 @@ from pipeline.contract.models import answer_model, problems, read_json, record_m
 from pipeline.contract.provider import provider_schema
 from pipeline.contract.structure import (
     Schema,
+    annotated,
     expanded,
     field_type,
     fields,
@@ -32,6 +34,7 @@ from pipeline.contract.structure import (
 __all__ = [
     "Bounds",
     "Schema",
+    "annotated",
     "answer_model",
     "breaks",
     "expanded",

@@ -50,21 +50,26 @@ def without_null(avro: object) -> object:
     return branches[0]
 
 
-def marked(schema: Schema, mark: str, value: object, prefix: str = "") -> list[tuple[str, Schema]]:
-    """Dotted paths and fields whose annotation `mark` is `value`; `[]` stands for an array's items, `*` for a map's."""
+def annotated(schema: Schema, mark: str, prefix: str = "") -> list[tuple[str, Schema]]:
+    """Dotted paths and fields that carry the annotation `mark`; `[]` stands for an array's items, `*` for a map's."""
     found = []
     for field in fields(expanded(schema) if not prefix else schema):
         path = f"{prefix}{field['name']}"
         inner = record_of(field["type"])
         item = items_of(field["type"])
         item_record = record_of(item) if item is not None else None
-        if field.get(mark) == value:
+        if mark in field:
             found.append((path + _below(field["type"], item, item_record), field))
         if inner is not None:
-            found += marked(inner, mark, value, f"{path}.")
+            found += annotated(inner, mark, f"{path}.")
         if item_record is not None:
-            found += marked(item_record, mark, value, f"{path}[].")
+            found += annotated(item_record, mark, f"{path}[].")
     return found
+
+
+def marked(schema: Schema, mark: str, value: object) -> list[tuple[str, Schema]]:
+    """The same, of fields whose annotation is `value`."""
+    return [(path, field) for path, field in annotated(schema, mark) if field[mark] == value]
 
 
 def _below(avro: object, item: object | None, item_record: Schema | None) -> str:

@@ -25,7 +25,18 @@ _AREA: Final = re.compile(
 class Numbering:
     """Gives placeholders to the values of one record."""
 
-    __slots__ = ("_forms", "_meant", "_next", "_numbers", "_people", "_policy", "_reserved", "_tenant_key", "originals")
+    __slots__ = (
+        "_forms",
+        "_meant",
+        "_next",
+        "_numbers",
+        "_people",
+        "_placed",
+        "_policy",
+        "_reserved",
+        "_tenant_key",
+        "originals",
+    )
 
     def __init__(
         self, policy: RedactionPolicy, texts: Iterable[str], people: Iterable[str], tenant_key: bytes | None
@@ -44,12 +55,15 @@ class Numbering:
             for word in set(full) | {word[0] for word in full} if len(full) > 1 else ():
                 self._people.setdefault(word, []).append(full)
         self._meant: dict[str, str] = {}
+        self._placed: dict[tuple[PiiType, str], str] = {}
         self._numbers: dict[tuple[PiiType, str], int] = {}
         self._next: dict[PiiType, int] = {}
         self._forms: dict[tuple[PiiType, int], dict[str, str]] = {}
 
     def place(self, kind: PiiType, surface: str) -> str:
         """The placeholder that stands for this written form."""
+        if (known := self._placed.get((kind, surface))) is not None:
+            return known
         shadow = fold(surface)
         value = canonical(kind, shadow)
         if kind is PiiType.PERSON:
@@ -64,7 +78,7 @@ class Numbering:
             placeholder = placeholders.write(kind, number, len(forms) + 1, self._truth(kind, value, shadow))
             forms[surface] = placeholder
             self.originals[placeholder] = surface
-        return forms[surface]
+        return self._placed.setdefault((kind, surface), forms[surface])
 
     @property
     def values(self) -> list[tuple[PiiType, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pipeline.errors import RecordError, RedactionError
-from pipeline.redact import decoding, placeholders
+from pipeline.redact import decoding, placeholders, tables
 from pipeline.redact.decoding import Sign
 from pipeline.redact.joining import joined
 from pipeline.redact.names import finder
@@ -149,6 +149,8 @@ class Redactor:
     def _all_in(self, scan: Scan, names: bool) -> list[Found]:
         """Patterns' finds, names, and what stands over line breaks."""
         found = scan.found
+        if scan.headings:
+            found += tables.find(scan.context.text, scan.headings, names)
         if names:
             found += finder.find(scan.context, found)
             if self._tagger is not None:

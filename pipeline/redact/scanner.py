@@ -26,6 +26,7 @@ _CUE_IDS: Final = 10_000
 _BRAND_ID: Final = 15_000
 _LONG_WORD_ID: Final = 20_000
 _PLACEHOLDER_ID: Final = 20_001
+_TABLE_ID: Final = 20_002
 _SIGN_IDS: Final = 30_000
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
 
@@ -34,6 +35,10 @@ _REACH: Final = 80
 """Characters before a cue that may hold a value it says."""
 _MARGIN: Final = 1
 """A line end is put before and behind the text, so that words at its ends have neighbours."""
+_HEADING: Final = (
+    r"\n[ |]{0,2}[A-Za-z][A-Za-z_ .\"-]{1,30}(?:[,;\t|]|  )[A-Za-z_ .\"-]{2,40}(?:[,;\t|]|  )[ A-Za-z\"_][^\n]{1,200}\n"
+)
+"""A line that may be a table's heading."""
 _WORD_SIGN: Final = Sign.WORD.value
 _CUES: Final = {int(cue): cue for cue in Cue}
 
@@ -50,13 +55,15 @@ class Found(NamedTuple):
 class Scan(NamedTuple):
     """What one pass saw: all finds, overlapping ones too.
 
-    `signs`: of what there is to decode. `placeholders`: there is something that looks like a placeholder.
+    `headings`: places in lines that may be a table's. `signs`: of what there is to decode. `placeholders`: there is
+    something that looks like a placeholder.
     """
 
     context: Context
     found: list[Found]
     signs: Sign
     placeholders: bool
+    headings: list[int]
 
 
 class Scanner:
@@ -85,6 +92,7 @@ class Scanner:
         cues: dict[Cue, list[int]] = {}
         shapes: dict[tuple[int, int], list[int]] = {}
         brands: list[tuple[int, int]] = []
+        headings: list[int] = []
         signs, looks_placed, seen = 0, False, 0
         for number, start, end in hits:
             if number < _CUE_IDS:
@@ -101,6 +109,8 @@ class Scanner:
                 signs |= number - _SIGN_IDS
             elif number == _PLACEHOLDER_ID:
                 looks_placed = True
+            elif number == _TABLE_ID:
+                headings.append(end - _MARGIN - 2)
             elif not signs & _WORD_SIGN and start - _MARGIN >= seen:
                 is_encoded, seen = decoding.encoded_word(shadow, start - _MARGIN)
                 signs |= _WORD_SIGN if is_encoded else 0
@@ -109,7 +119,7 @@ class Scanner:
         context = Context(shadow, cues, brands)
         found = self._checked(context, shapes)
         found += self._announced(context, cues, found)
-        return Scan(context, found, Sign(signs), looks_placed)
+        return Scan(context, found, Sign(signs), looks_placed, headings)
 
     def _checked(self, context: Context, shapes: Mapping[tuple[int, int], list[int]]) -> list[Found]:
         """Shapes that pass the check of their pattern, of several ends the farthest that does."""
@@ -171,6 +181,7 @@ def _expressions(patterns: Sequence[Pattern]) -> list[tuple[int, str, int]]:
             for sign, hint in decoding.HINTS.items()
         ),
         (_LONG_WORD_ID, decoding.LONG_WORD, start),
+        (_TABLE_ID, _HEADING, 0),
         (_PLACEHOLDER_ID, placeholders.HINT, caseless | hyperscan.HS_FLAG_SINGLEMATCH),
     ]
 

@@ -15,7 +15,7 @@ from pipeline.errors import Cause
 from pipeline.settings import Settings
 from tests.integration.machine import REPOSITORY, machine
 
-PAGES = ("README.md", "docs/operations.md", "docs/gateway.md")
+PAGES = ("README.md", "docs/operations.md", "docs/gateway.md", "docs/redaction.md")
 ELSEWHERE = {"docs/publishers.md", "docs/subscribers.md", "docs/enrichments.md", "docs/simulator.md"}
 """Run by the tests of those pages."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-from pipeline.redact import lexicon
 from pipeline.redact.cues import Cue
-from pipeline.redact.names import words
+from pipeline.redact.names import naming, words
 from pipeline.redact.names.kinds import (
     AMBIGUOUS,
     FUNCTION,
@@ -23,6 +22,7 @@ from pipeline.redact.names.kinds import (
     kind_of,
     kinds,
 )
+from pipeline.redact.names.naming import Token
 from pipeline.redact.patterns.pattern import Context, Strength
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
@@ -30,18 +30,11 @@ from pipeline.redact.scanner import Found
 _PERSONAL: Final = frozenset({PiiType.EMAIL, PiiType.PHONE, PiiType.ADDRESS, PiiType.DATE_OF_BIRTH})
 _ENDS: Final = frozenset(["", ",", ".", ";", "\n", ")", '"'])
 _LONGEST_ACRONYM: Final = 4
+_SHORTEST_KNOWN: Final = 3
 _SHORTEST_LOWER: Final = 4
 _MOST_SIGNING: Final = 3
 _LONGEST_LINE: Final = 60
 _LONGEST_PARTICLE: Final = 12
-_LOCAL_PARTS: Final = re.compile(r"[a-z]{3,}")
-
-
-class _Token(NamedTuple):
-    start: int
-    end: int
-    text: str
-    kind: int
 
 
 def find(context: Context, structured: Sequence[Found]) -> list[Found]:
@@ -69,7 +62,7 @@ class _Search:
         self._text = context.text
         self._structured = structured
         self._starts = {item.start for item in structured if item.type in _PERSONAL}
-        self._local_parts = _local_parts(context.text, structured)
+        self._local_parts = naming.local_parts(context.text, structured)
         self._capitals = context.text.isupper()
         self._german = words.is_german(context.text)
         self._is_french: bool | None = None
@@ -147,10 +140,12 @@ class _Search:
             return
         tokens = self._tokens(*match.span("name"))
         signed = (
-            match["dash"] is not None and len(tokens) < _MOST_SIGNING and all(_is_title(one.text) for one in tokens)
+            match["dash"] is not None
+            and len(tokens) < _MOST_SIGNING
+            and all(naming.is_title(one.text) for one in tokens)
         )
-        listed = len(tokens) > 1 and (any(map(_certain, tokens)) or all(token.kind & NAME for token in tokens))
-        if signed or listed or _certain(tokens[0]):
+        listed = len(tokens) > 1 and (any(map(naming.certain, tokens)) or all(token.kind & NAME for token in tokens))
+        if signed or listed or naming.certain(tokens[0]):
             self._accept_line(*match.span("name"))
 
     def _by_lines(self) -> None:
@@ -168,7 +163,7 @@ class _Search:
         for match in spoken:
             tokens = self._tokens(*match.span("speaker"))
             again = times[match["speaker"]] > 1 and not any(token.kind & NO_NAME for token in tokens)
-            if again or _certain(tokens[0]):
+            if again or naming.certain(tokens[0]):
                 self._add(*match.span("speaker"), Strength.CUED)
 
     def _last_first(self, start: int, sure: bool = True) -> bool:
@@ -177,9 +172,9 @@ class _Search:
         if match is None:
             return False
         last, first = self._tokens(*match.span("last")), self._tokens(*match.span("first"))
-        if any(_plain(token) and not _is_particle(token) for token in (*last, *first)):
+        if any(naming.plain(token) and not naming.is_particle(token) for token in (*last, *first)):
             return False
-        listed = first[0].kind & GIVEN and (sure or _certain(first[0]) or last[-1].kind & SURNAME)
+        listed = first[0].kind & GIVEN and (sure or naming.certain(first[0]) or last[-1].kind & SURNAME)
         if not listed and not (sure and self._text[match.end() : match.end() + 1] in ", (;\n" and not first[0].kind):
             return False
         self._add(match.start("last"), match.end("first"), Strength.CUED)
@@ -190,29 +185,33 @@ class _Search:
         match = words.NAME_AT.match(self._text, start)
         if match is None:
             return False
-        taken: list[_Token] = []
+        taken: list[Token] = []
         for token in self._tokens(*match.span()):
-            if _plain(token) and not _is_particle(token) and not (taken and _may_follow(token, taken[-1])):
+            if (
+                naming.plain(token)
+                and not naming.is_particle(token)
+                and not (taken and naming.may_follow(token, taken[-1]))
+            ):
                 if taken or not trusted:
                     if token.kind & ORGANISATION and not trusted:
                         return False
                     break
                 continue
             taken.append(token)
-        while taken and _is_particle(taken[-1]):
+        while taken and naming.is_particle(taken[-1]):
             taken.pop()
         if not taken and trusted:
             taken = [
                 token
                 for token in self._tokens(*match.span())[:1]
-                if len(token.text) > 2 and token.text not in _BEGIN_SENTENCES and not token.kind & TITLE
+                if len(token.text) > 2 and token.text not in naming.BEGIN_SENTENCES and not token.kind & TITLE
             ]
         if not taken or not (trusted or self._credible(taken)):
             return False
         self._add(taken[0].start, taken[-1].end, Strength.CUED)
         return True
 
-    def _credible(self, taken: Sequence[_Token]) -> bool:
+    def _credible(self, taken: Sequence[Token]) -> bool:
         """No firm, no product, no heading: words in capitals need a listed name among them."""
         if self._is_brand(taken[0].start, taken[-1].end):
             return False
@@ -224,7 +223,7 @@ class _Search:
         if len(taken) == 1 and not listed and words.PRODUCT_BEHIND.match(self._text, taken[0].end):
             return False
         if self._capitals:
-            return any(_certain(token) for token in taken)
+            return any(naming.certain(token) for token in taken)
         return listed or not all(token.text.isupper() for token in taken)
 
     def _accept_lower(self, start: int) -> None:
@@ -233,15 +232,15 @@ class _Search:
         if match is None:
             return
         tokens = self._tokens(*match.span())
-        if not _certain(tokens[0]):
+        if not naming.certain(tokens[0]):
             return
-        end = tokens[-1].end if not _plain(tokens[-1]) else tokens[0].end
+        end = tokens[-1].end if not naming.plain(tokens[-1]) else tokens[0].end
         self._add(start, end, Strength.CUED)
 
     def _accept_line(self, start: int, end: int) -> None:
         """A signature's line or a greeted name, in any case, unless one of its words is an everyday word."""
         tokens = self._tokens(start, end)
-        if not tokens or not _is_line_of_a_name(tokens):
+        if not tokens or not naming.is_line_of_a_name(tokens):
             return
         if any(len(set(token.text)) == 1 for token in tokens) and not any(token.kind & NAME for token in tokens):
             return
@@ -259,7 +258,8 @@ class _Search:
         for match in words.RUN.finditer(self._text):
             run = match[0]
             if " " in run:
-                for group in _groups(self._tokens(*match.span())):
+                tokens = self._tokens_of_run(match.start(), run)
+                for group in naming.groups(tokens) if tokens else ():
                     if len(group) == 1:
                         self._judge_single(group[0])
                     else:
@@ -269,18 +269,18 @@ class _Search:
             if kind is None or len(run) < 3:
                 kind = kind_of(run)
             if kind & NAME or (not kind and local_parts and run.lower() in local_parts):
-                self._judge_single(_Token(match.start(), match.end(), run, kind))
+                self._judge_single(Token(match.start(), match.end(), run, kind))
 
-    def _judge_single(self, token: _Token) -> None:
+    def _judge_single(self, token: Token) -> None:
         """One capitalised word: a given name that is nothing else, or any listed name with a person's data behind."""
         start, end, text, kind = token
-        if self._local_parts and not _plain(token) and len(text) > 3 and text.lower() in self._local_parts:
+        if self._local_parts and not naming.plain(token) and len(text) > 3 and text.lower() in self._local_parts:
             self._add(start, end, Strength.CUED)
         if len(text) <= _LONGEST_ACRONYM and text.isupper():
             return
         if not kind & NAME or self._capitals or (start, end) in self._found or self._is_brand(start, end):
             return
-        if _certain(token):
+        if naming.certain(token):
             if words.PRODUCT_BEHIND.match(self._text, end) is None:
                 self._add(start, end, Strength.GUESS)
         elif (len(text) > 2 and self._data_behind(end)) or (
@@ -288,16 +288,16 @@ class _Search:
         ):
             self._add(start, end, Strength.GUESS)
 
-    def _judge(self, group: Sequence[_Token]) -> None:
+    def _judge(self, group: Sequence[Token]) -> None:
         """Several capitalised words in a row, none of them an everyday word only."""
         start, end = group[0].start, group[-1].end
-        full = [token for token in group if len(token.text) > 2 and not _is_particle(token)]
+        full = [token for token in group if len(token.text) > 2 and not naming.is_particle(token)]
         if not full or (start, end) in self._found or self._is_brand(start, end):
             return
-        certain = any(_certain(token) for token in full)
+        certain = any(naming.certain(token) for token in full)
         if self._capitals and not (certain and len(full) > 1):
             return
-        if self._local_parts and _makes_up(full, self._local_parts):
+        if self._local_parts and naming.makes_up(full, self._local_parts):
             self._add(start, end, Strength.CUED)
             return
         data_behind = self._data_behind(end)
@@ -316,9 +316,9 @@ class _Search:
         elif not listed and self._could_be_foreign(group):
             self._add(start, end, Strength.GUESS)
 
-    def _could_be_foreign(self, group: Sequence[_Token]) -> bool:
+    def _could_be_foreign(self, group: Sequence[Token]) -> bool:
         """Two or three words that no list knows, with capitals inside a sentence, and no article before them."""
-        if not 2 <= len(group) <= 3 or any(not _is_title(token.text) or token.kind for token in group):
+        if not 2 <= len(group) <= 3 or any(not naming.is_title(token.text) or token.kind for token in group):
             return False
         start = group[0].start
         before = self._text[max(0, start - 8) : start]
@@ -327,7 +327,7 @@ class _Search:
         inside = words.INSIDE_SENTENCE.search(before) is not None or words.VERB_BEHIND.match(self._text, group[-1].end)
         if not inside or words.DETERMINER_BEFORE.search(before):
             return False
-        return not self._german or not any(_GERMAN_NOUN.search(token.text) for token in group)
+        return not self._german or not any(naming.GERMAN_NOUN.search(token.text) for token in group)
 
     def _data_behind(self, end: int) -> bool:
         """The person's e-mail, telephone number, address or birth stands right behind."""
@@ -346,9 +346,23 @@ class _Search:
     def _is_brand(self, start: int, end: int) -> bool:
         return any(start < brand[1] and brand[0] < end for brand in self._context.brands)
 
-    def _tokens(self, start: int, end: int) -> list[_Token]:
+    def _tokens_of_run(self, start: int, run: str) -> list[Token]:
+        """`_tokens` of words with blanks between, of which most are no names; none when all are everyday words."""
+        if "." in run:
+            return self._tokens(start, start + len(run))
+        known, tokens, names = kinds(), list[Token](), False
+        for word in run.split(" "):
+            kind = known.get(word)
+            if kind is None or len(word) < _SHORTEST_KNOWN:
+                kind = kind_of(word)
+            names = names or not kind & NO_NAME or kind & NAME > 0
+            tokens.append(Token(start, start + len(word), word, kind))
+            start += len(word) + 1
+        return tokens if names else []
+
+    def _tokens(self, start: int, end: int) -> list[Token]:
         return [
-            _Token(match.start(), match.end(), match[0], kind_of(match[0]))
+            Token(match.start(), match.end(), match[0], kind_of(match[0]))
             for match in words.TOKEN.finditer(self._text, start, end)
         ]
 
@@ -367,121 +381,3 @@ class _Search:
         if match is None or first & GIVEN or not (first & SURNAME or not first):
             return start
         return match.start()
-
-
-_BEGIN_SENTENCES: Final = lexicon.words("sentence_openers")
-"""Words that begin the next sentence where a full stop was forgotten."""
-_CAPITAL_PARTICLES: Final = frozenset(
-    [
-        "Da",
-        "De",
-        "Di",
-        "Del",
-        "Della",
-        "Dos",
-        "Van",
-        "Von",
-        "Le",
-        "La",
-        "Du",
-        "Des",
-        "Mac",
-        "Mc",
-        "St.",
-        "San",
-        "El",
-        "Al",
-        "Bin",
-        "Ten",
-        "Ter",
-    ]
-)
-_GERMAN_NOUN: Final = re.compile(
-    r"(?:ung|heit|keit|schaft|tion|tat|ment|mus|nis|tum|ling|chen|nummer|karte|stelle|haus|zeit|wert|amt|werk"
-    r"|zeug|platz|gerat|teil"
-    r"|buch|blatt|schein|stand|gang|fall|zug|dienst|preis|geld|kosten|daten|bank|konto|paket|kraft|raum|grund"
-    r"|recht|schutz"
-    r"|satz|weise|ungen|tionen|eren|iert|lich|isch|bar|sam)\Z"
-)
-
-
-def _plain(token: _Token) -> bool:
-    """An everyday word and no name."""
-    return bool(token.kind & NO_NAME) and not token.kind & NAME
-
-
-def _certain(token: _Token) -> bool:
-    """A given name that is nothing else."""
-    return token.kind & (GIVEN | AMBIGUOUS | NO_NAME) == GIVEN
-
-
-def _may_follow(token: _Token, before: _Token) -> bool:
-    """An everyday word that is a surname here: behind a particle, or behind a given name that is nothing else."""
-    if _is_particle(before):
-        return not token.kind & TITLE
-    if not _certain(before) or token.kind & (ORGANISATION | TITLE) or not _is_title(token.text):
-        return False
-    return not token.kind & FUNCTION or token.text not in _BEGIN_SENTENCES
-
-
-def _is_line_of_a_name(tokens: Sequence[_Token]) -> bool:
-    """No everyday words, or a certain given name first and none that holds a sentence together."""
-    strange = [token for token in tokens if _plain(token) and not token.kind & PARTICLE]
-    if not strange:
-        return True
-    return _certain(tokens[0]) and not any(token.kind & (FUNCTION | ORGANISATION) for token in strange)
-
-
-def _is_particle(token: _Token) -> bool:
-    return bool(token.kind & PARTICLE) and (token.text[0].islower() or token.text in _CAPITAL_PARTICLES)
-
-
-def _is_title(text: str) -> bool:
-    """One capital and then small letters (of each part): `Kowalska`, `Jean-Luc`, and no `TrailMaster`."""
-    return len(text) > 2 and all(part[:1].isupper() and part[1:].islower() for part in text.split("-"))
-
-
-def _groups(tokens: Sequence[_Token]) -> list[list[_Token]]:
-    """Runs of tokens that may be names, apart at everyday words; a firm's word takes its neighbours with it."""
-    groups: list[list[_Token]] = [[]]
-    for token in tokens:
-        if _plain(token) and not (groups[-1] and _may_follow(token, groups[-1][-1])):
-            if token.kind & PARTICLE and token.text[0].islower() and groups[-1]:
-                groups[-1].append(token)
-                continue
-            if token.kind & ORGANISATION and (
-                not any(_certain(one) for one in groups[-1]) or _is_firm(token, tokens) or len(groups[-1]) == 1
-            ):
-                groups[-1] = []
-            groups.append([])
-        else:
-            groups[-1].append(token)
-    for group in groups:
-        while group and _is_particle(group[-1]):
-            group.pop()
-    return [group for group in groups if group]
-
-
-def _is_firm(token: _Token, tokens: Sequence[_Token]) -> bool:
-    """True when another word of firms follows: `Logistics Inc.`."""
-    return any(one.start - token.end in (1, 2) and one.kind & ORGANISATION for one in tokens)
-
-
-def _local_parts(text: str, structured: Sequence[Found]) -> frozenset[str]:
-    """Words of the local parts of the e-mail addresses in the text."""
-    return frozenset(
-        part
-        for item in structured
-        if item.type is PiiType.EMAIL
-        for part in _LOCAL_PARTS.findall(text[item.start : item.end].partition("@")[0].lower())
-    )
-
-
-def _makes_up(full: Sequence[_Token], local_parts: frozenset[str]) -> bool:
-    """True when the name makes up a local part: `jane.roe`, `jroe`, `janeroe`."""
-    names = [token.text.lower().replace("-", "").replace("'", "") for token in full]
-    first, last = names[0], names[-1]
-    if len(names) == 1:
-        return first in local_parts and len(first) > 3
-    made = (first + last, last + first, first[0] + last, last + first[0], first + last[0])
-    return any(local in local_parts for local in made) or (first in local_parts and last in local_parts)

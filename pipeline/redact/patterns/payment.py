@@ -27,6 +27,7 @@ _ISSUER: Final = re.compile(
 )
 _IBAN_LENGTHS: Final = {word[:2]: int(word[2:]) for word in words("iban_lengths")}
 _IBAN: Final = re.compile(r"[A-Z]{2} ?\d{2}(?:[ .-]{0,2}[A-Z0-9]){11,30}", re.IGNORECASE)
+_LIKE_DIGITS: Final = str.maketrans("OoIl", "0011")
 _SHORTEST_CARD: Final = 13
 _SHORTEST_IBAN: Final = 15
 _FEWEST_DIGITS: Final = 8
@@ -73,11 +74,14 @@ def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
         if not _SHORTEST_IBAN <= size <= len(places):
             continue
         end = places[size - 1] + 1
-        value = "".join(text[place] for place in places[:size]).upper()
+        raw = "".join(text[place] for place in places[:size])
+        value = raw.upper()
         said = size == length and context.after(Cue.IBAN, start, reach=30)
         if sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
             continue
-        if not text[end : end + 1].isalnum() and (said or mod_97(value)):
+        if not text[end : end + 1].isalnum() and (
+            said or mod_97(value) or (raw == value and mod_97(value[:2] + raw[2:].translate(_LIKE_DIGITS)))
+        ):
             return start, end
     return None
 

@@ -37,6 +37,7 @@ _BARE_TRUNK_SHORTEST: Final = 10
 """Without any grouping, nine digits with a leading 0 are more often another number."""
 
 _COUNTRY_CODES: Final = words("country_codes")
+_LONG_COUNTRY_CODES: Final = frozenset(code for code in _COUNTRY_CODES if len(code) > 1)
 _NANP_AREAS: Final = words("north_american_areas")
 
 
@@ -73,16 +74,15 @@ def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | N
         return None
     if _GROUP_BEFORE.search(context.text[max(0, start - 5) : start]) or _someone_elses(context, start, False):
         return None
+    beside = context.after(Cue.PHONE, start) or context.before_cue(Cue.PHONE, end) or _behind_mail(context.text, start)
+    if not beside and context.text[start:end].partition(" ")[0] not in _LONG_COUNTRY_CODES:
+        return None
     try:
         number = phonenumbers.parse(f"+{digits}")
     except phonenumbers.NumberParseException:
         return None
-    if phonenumbers.is_valid_number(number) or (
-        phonenumbers.is_possible_number(number)
-        and (context.after(Cue.PHONE, start) or context.before_cue(Cue.PHONE, end) or _behind_mail(context.text, start))
-    ):
-        return start, end
-    return None
+    valid = phonenumbers.is_possible_number(number) if beside else phonenumbers.is_valid_number(number)
+    return (start, end) if valid else None
 
 
 def _behind_mail(text: str, start: int) -> bool:

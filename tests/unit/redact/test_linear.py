@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import sys
 from types import FrameType
+from typing import SupportsIndex
 
 import pytest
 from pipeline.redact import Redactor
+from pipeline.redact.multisearch import MultiSearch
 
 _SIZE = 3_000
 _SLACK = 1.35
@@ -103,3 +105,28 @@ def test_repeating_a_piece_twice_as_often_takes_twice_the_work(piece: str) -> No
 def test_many_different_values_take_work_in_proportion(form: str) -> None:
     one, two = ("".join(form.format(number) for number in range(count)) for count in (400, 800))
     assert _grows_linearly(one, two)
+
+
+class _Read(str):
+    """A text that counts the characters that are read of it."""
+
+    read = 0
+
+    def find(self, value: str, start: SupportsIndex | None = None, end: SupportsIndex | None = None) -> int:
+        self.read += len(self)
+        return super().find(value, start, end)
+
+    def __getitem__(self, key: SupportsIndex | slice) -> str:
+        found = super().__getitem__(key)
+        self.read += len(found)
+        return found
+
+
+def test_twice_the_values_in_twice_the_text_are_searched_in_twice_the_time() -> None:
+    def read(count: int) -> int:
+        values = [f"value{number:05d}" for number in range(count)]
+        text = _Read(" ".join(values))
+        assert len(list(MultiSearch(values).places(text))) == count
+        return text.read
+
+    assert read(4000) <= read(2000) * 2 * _SLACK

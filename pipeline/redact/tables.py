@@ -1,0 +1,91 @@
+"""Tables in a text: what stands in a column is what its heading says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pipeline.redact.lexicon import lines
+from pipeline.redact.patterns.pattern import Strength
+from pipeline.redact.pii import PiiType
+from pipeline.redact.scanner import Found
+
+_SEPARATORS: Final = (re.compile(r"\t"), re.compile(r";"), re.compile(r"\|"), re.compile(r","), re.compile(r" {2,}"))
+_NO_LETTERS: Final = re.compile(r"[^a-z]+")
+_COLUMNS: Final = {
+    name.strip(): PiiType(kind)
+    for line in lines("columns")
+    for kind, _, names in [line.partition(":")]
+    for name in names.split(",")
+}
+_FEWEST: Final = 3
+_FEWEST_KNOWN: Final = 2
+_MOST_WORDS: Final = 5
+_SHORTEST: Final = 3
+
+
+def find(shadow: str, headings: Sequence[int], names: bool) -> list[Found]:
+    """Values in the columns below each heading line; `headings` are places inside those lines."""
+    found, done = list[Found](), 0
+    for place in headings:
+        start = shadow.rfind("\n", 0, place) + 1
+        if start < done:
+            continue
+        end = _line_end(shadow, start)
+        for separator in _SEPARATORS:
+            titles = [
+                _NO_LETTERS.sub(" ", shadow[a:b].lower()).strip() for a, b in _cells(shadow, start, end, separator)
+            ]
+            kinds = [_COLUMNS.get(title) for title in titles]
+            if len(titles) >= _FEWEST and sum(kind is not None for kind in kinds) >= _FEWEST_KNOWN:
+                done = _rows(shadow, end + 1, separator, kinds, names, found)
+                break
+    return found
+
+
+def _rows(
+    shadow: str, at: int, separator: re.Pattern[str], kinds: Sequence[PiiType | None], names: bool, found: list[Found]
+) -> int:
+    """The finds of the lines that have as many cells as the heading; returns where they end."""
+    while at < len(shadow):
+        end = _line_end(shadow, at)
+        cells = list(_cells(shadow, at, end, separator))
+        if len(cells) != len(kinds):
+            break
+        for (start, stop), kind in zip(cells, kinds, strict=True):
+            if kind is not None and (names or kind is not PiiType.PERSON) and _is_value(shadow[start:stop], kind):
+                found.append(Found(start, stop, kind, Strength.CUED))
+        at = end + 1
+    return at
+
+
+def _cells(shadow: str, start: int, end: int, separator: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """Where each cell's text stands, without blanks and quotes around it."""
+    for match in separator.finditer(shadow, start, end):
+        yield _stripped(shadow, start, match.start())
+        start = match.end()
+    yield _stripped(shadow, start, end)
+
+
+def _stripped(shadow: str, start: int, end: int) -> tuple[int, int]:
+    while start < end and shadow[start] in " \"'\r":
+        start += 1
+    while end > start and shadow[end - 1] in " \"'\r":
+        end -= 1
+    return start, end
+
+
+def _is_value(text: str, kind: PiiType) -> bool:
+    """No empty cell, no dash, no `n/a`; people have letters and no digits, what has numbers has some."""
+    letters, digits = sum(map(str.isalpha, text)), sum(map(str.isdigit, text))
+    if kind is PiiType.PERSON:
+        return letters > 1 and not digits and text.count(" ") < _MOST_WORDS
+    if kind in (PiiType.ADDRESS, PiiType.DATE_OF_BIRTH):
+        return letters + digits > _SHORTEST
+    return digits >= _SHORTEST or (kind is PiiType.EMAIL and "@" in text)
+
+
+def _line_end(shadow: str, start: int) -> int:
+    end = shadow.find("\n", start)
+    return len(shadow) if end < 0 else end
