@@ -166,14 +166,11 @@ async def _both_out(provider: Simulator, outage_s: float) -> dict[str, Any]:
     await records.come(BEFORE_S)
     out = {"outage": {"seconds": outage_s, "kind": "503"}}
     before = await asyncio.to_thread(provider.control, {"openai": out, "anthropic": out})
-    began = time.monotonic()
     cpu = time.process_time()
-    await records.come(outage_s)
-    cpu = time.process_time() - cpu
-    back = began + outage_s
+    coming = asyncio.create_task(records.come(outage_s + AFTER_S))
+    after = await _returned(provider)
+    back, cpu = time.monotonic(), time.process_time() - cpu
     waiting = len(records.tasks) - len(records.done)
-    after = await asyncio.to_thread(provider.control)
-    coming = asyncio.create_task(records.come(AFTER_S))
     await asyncio.sleep(1)
     a_second_later = await asyncio.to_thread(provider.control)
     await coming
@@ -196,6 +193,15 @@ async def _both_out(provider: Simulator, outage_s: float) -> dict[str, Any]:
         "most_calls_at_once": max(end[wire]["peak_in_flight"] for wire in ("openai", "anthropic")),
         "breakers_opened": [route.breaker_opened for route in status.routes],
     }
+
+
+async def _returned(provider: Simulator) -> dict[str, Any]:
+    """The simulator's state at the outage's end, as it says itself: neither process keeps the other's time."""
+    state = await asyncio.to_thread(provider.control)
+    while state["anthropic"]["outage"] is not None:
+        await asyncio.sleep(min(1.0, state["anthropic"]["outage"]["seconds_left"]))
+        state = await asyncio.to_thread(provider.control)
+    return state
 
 
 def _calls(state: dict[str, Any]) -> int:
