@@ -16,8 +16,9 @@ from pipeline.llm import Gateway, GatewayPolicy, LocalLedger, Period
 from pipeline.llm.breaker import BreakerPolicy
 from pipeline.llm.budget import ANY
 
-IN_FLIGHT = 600
-TIMEOUT_S = 2.0
+IN_FLIGHT = 250
+"""Few enough that both processes keep up: an answer read too late counts as lost here and as delivered there."""
+TIMEOUT_S = 6.0
 """Far above every latency here: what times out is what the simulator holds back."""
 FAULTS = ("429", "500", "503", "529", "timeout", "reset", "cut", "truncation", "invalid_json", "fenced_json",
           "chatty_json", "schema_violation", "empty", "refusal", "content_filter", "html")  # fmt: skip

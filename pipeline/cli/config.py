@@ -65,10 +65,16 @@ def _public(value: object) -> object:
         case Decimal():
             return str(value)
         case Mapping():
-            return {}
+            return {name: _public(item) for name, item in value.items()}
+        case tuple():
+            return [_public(item) for item in value]
         case _:
             return value
 
 
 def _text(value: object) -> str:
-    return "" if value is None or value == {} else str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, list):
+        return "; ".join(_text(item) for item in value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={_text(item)}" for name, item in value.items() if item)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

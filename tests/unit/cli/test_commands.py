@@ -171,6 +171,12 @@ class TestConfig:
             assert "host:6379" in printed
             assert "linger.ms" in printed
 
+    def test_shows_budgets_as_they_were_set(self, found: Callable[..., str]) -> None:
+        Path("pipeline.toml").write_text('[[budget.limits]]\ntenant = "acme"\nusd = 12.5\n')
+        assert "tenant=acme enrichment=* period=day usd=12.5" in " ".join(found().split())
+        (limit,) = json.loads(found("--json"))["settings"]["budget.limits"]["value"]
+        assert (limit["tenant"], limit["usd"], limit["hard"]) == ("acme", "12.5", "hold")
+
     def test_says_where_each_value_comes_from(self, found: Callable[..., str]) -> None:
         Path("pipeline.toml").write_text("[engine]\nconcurrency = 7\n")
         told = json.loads(found("--json"))
