@@ -36,7 +36,7 @@ def announced(
     context: Context,
     cues: Mapping[Cue, Sequence[int]],
     entries: Mapping[Cue, Sequence[Cued]],
-    known: Container[tuple[int, PiiType]] = (),
+    known: Container[tuple[int, int, PiiType]] = (),
 ) -> Iterator[Announced]:
     """What stands behind or before each cue, once for every cue that announces it; `known`: finds not to repeat."""
     text = context.text
@@ -54,7 +54,7 @@ def announced(
                     match = entry.value.match(text, place)
                     if match is None:
                         stretch = None
-                    elif (match.start("value"), entry.type) in known:
+                    elif (*match.span("value"), entry.type) in known:
                         yield from _listed(context, entry, match.end("value"))
                         stretch = None
                     else:

@@ -119,7 +119,7 @@ class Scanner:
         found = self._checked(context, shapes)
         found += [
             Found(item.start, item.end, item.entry.type, item.entry.strength)
-            for item in announced(context, cues, self._cued, {(item.start, item.type) for item in found})
+            for item in announced(context, cues, self._cued, {item[:3] for item in found})
         ]
         return Scan(context, found, Sign(signs), looks_placed, headings)
 

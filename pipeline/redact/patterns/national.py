@@ -283,6 +283,7 @@ CUED: Final = (
             "Steuer-ID lautet «12 345 678 901»",
             "National Insurance number: «QQ 12 34 56 C»",
             "The tax office gave me «615 567 179» as my SIN.",
+            "CPF «993 979 210 70» belongs to my wife",
             "tax_id=«26911043577»",
             "<nationalId>«AB 12 34 56 C»</nationalId>".replace("nationalId", "nino"),
             "Steuer-ID ........ «26-911-043-577»",
