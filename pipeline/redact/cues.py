@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum, auto
+from typing import Final
 
 from pipeline.redact.lexicon import lines
 
@@ -37,9 +39,34 @@ class Cue(IntEnum):
     """A word after which a person is named."""
 
 
+NUMBERS: Final = frozenset(
+    {
+        Cue.BIRTH,
+        Cue.PASSPORT,
+        Cue.POLICY,
+        Cue.CLAIM,
+        Cue.PLATE,
+        Cue.SSN,
+        Cue.NATIONAL,
+        Cue.CARD,
+        Cue.IBAN,
+        Cue.ACCOUNT,
+        Cue.VIN,
+    }
+)
+"""Cues that are names of fields, too: `date_of_birth`, `licensePlate`."""
+_BLANK: Final = re.compile(r" (?![^\[]*\])")
+
+
+def words_of(cue: Cue) -> tuple[str, ...]:
+    """The cue's expressions. Where a field's name has a blank it may have a hyphen, a line break or nothing at all."""
+    found = lines(f"cues/{cue.name.lower()}")
+    return tuple(_BLANK.sub(r"[ _\\r\\n-]{0,2}", line) for line in found) if cue in NUMBERS else found
+
+
 def expressions(cue: Cue) -> tuple[str, ...]:
     """What the scanner looks for, caseless: each of the cue's words between characters that are no letter or digit.
 
     The match ends one character behind the word.
     """
-    return tuple(rf"[^a-z0-9](?:{line})[^a-z0-9]" for line in lines(f"cues/{cue.name.lower()}"))
+    return tuple(rf"[^a-z0-9](?:{line})[^a-z0-9]" for line in words_of(cue))

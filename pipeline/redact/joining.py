@@ -22,6 +22,8 @@ _MOST: Final = 64
 _NUMERIC: Final = "0123456789()"
 _MARKED: Final = re.compile(r"[0-9@_]")
 _COMPLETE_ADDRESS: Final = re.compile(r"@[A-Za-z0-9.-]{1,80}\.([A-Za-z]{2,24})\Z")
+_SHORTEST_WORD: Final = 5
+"""Letters of a line's first word in capitals that may be the rest of a key: shorter ones are abbreviations."""
 _TOP_LEVEL: Final = words("top_level_domains")
 
 
@@ -109,4 +111,4 @@ def _goes_on(head: str, tail: str) -> bool:
         return head.islower() or (head.isupper() and tail.isupper())
     if "@" in head:
         return tail.islower()
-    return tail.isupper() or (head.isupper() and _MARKED.search(tail) is not None)
+    return (tail.isupper() and len(tail) > _SHORTEST_WORD) or (head.isupper() and _MARKED.search(tail) is not None)

@@ -15,6 +15,7 @@ import hyperscan
 
 from pipeline.errors import RedactionError
 from pipeline.redact import decoding, placeholders
+from pipeline.redact.announced import announced
 from pipeline.redact.cues import Cue, expressions
 from pipeline.redact.decoding import Sign
 from pipeline.redact.lexicon import lines
@@ -31,8 +32,6 @@ _SIGN_IDS: Final = 30_000
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
 
 
-_REACH: Final = 80
-"""Characters before a cue that may hold a value it says."""
 _MARGIN: Final = 1
 """A line end is put before and behind the text, so that words at its ends have neighbours."""
 _HEADING: Final = (
@@ -118,7 +117,10 @@ class Scanner:
             places.sort()
         context = Context(shadow, cues, brands)
         found = self._checked(context, shapes)
-        found += self._announced(context, cues, found)
+        found += [
+            Found(item.start, item.end, item.entry.type, item.entry.strength)
+            for item in announced(context, cues, self._cued, {item[:3] for item in found})
+        ]
         return Scan(context, found, Sign(signs), looks_placed, headings)
 
     def _checked(self, context: Context, shapes: Mapping[tuple[int, int], list[int]]) -> list[Found]:
@@ -136,26 +138,6 @@ class Scanner:
                     if pattern.type is PiiType.ADDRESS:
                         address_end = stretch[1]
                     break
-        return found
-
-    def _announced(self, context: Context, cues: Mapping[Cue, list[int]], known: Sequence[Found]) -> list[Found]:
-        """Values that stand behind their cue; where a find of the same type is known already, nothing is looked for."""
-        found = []
-        taken = {(item.start, item.type) for item in known}
-        for cue, places in cues.items():
-            for entry in self._cued.get(cue, ()):
-                for place in places:
-                    text = context.text
-                    if entry.behind:
-                        match = entry.value.search(text, max(0, place - _REACH), place)
-                    else:
-                        match = entry.value.match(text, place)
-                    if match is None or (match.start("value"), entry.type) in taken:
-                        continue
-                    stretch = match.span("value")
-                    checked = stretch if entry.check is None else entry.check(context, *stretch)
-                    if checked is not None:
-                        found.append(Found(*checked, entry.type, entry.strength))
         return found
 
     def _scratch(self) -> hyperscan.Scratch:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pipeline.redact.cues import Cue, words_of
 from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Strength
 from pipeline.redact.pii import PiiType
@@ -19,6 +20,30 @@ _COLUMNS: Final = {
     for kind, _, names in [line.partition(":")]
     for name in names.split(",")
 }
+_CUE_WORDS: Final = tuple(
+    (PiiType(kind), re.compile(rf"(?<![a-z])(?:{'|'.join(f'(?:{words})' for words in words_of(cue))})(?![a-z])"))
+    for cue, kind in (
+        (Cue.BIRTH, "DATE_OF_BIRTH"),
+        (Cue.SSN, "SSN"),
+        (Cue.NATIONAL, "NATIONAL_ID"),
+        (Cue.PASSPORT, "PASSPORT"),
+        (Cue.VIN, "VIN"),
+        (Cue.PLATE, "LICENSE_PLATE"),
+        (Cue.CLAIM, "CLAIM_NUMBER"),
+        (Cue.POLICY, "POLICY_NUMBER"),
+        (Cue.IBAN, "IBAN"),
+        (Cue.CARD, "CREDIT_CARD"),
+        (Cue.PHONE, "PHONE"),
+    )
+)
+"""Of several cues in one title the first of these says what the column holds."""
+_OTHER_MATTER: Final = re.compile(
+    r"(?<![a-z])(?:amount|date(?! of birth)|status|type|sum|value|count|reserve|paid|total|start|end|expir|limit"
+    r"|premium|price|currency|betrag|city|place|issu|country|art(?![a-z])|ort(?![a-z])|montant|importe|estado|class|category"
+    r"|year|reason|desc|notes?(?![a-z])|comment|company|firm|product|file|model|make)",
+)
+"""The column is about a policy or claim and holds no number of one."""
+_NAMES: Final = re.compile("|".join(f"(?:{line})" for line in lines("name_headers")))
 _FEWEST: Final = 3
 _FEWEST_KNOWN: Final = 2
 _MOST_WORDS: Final = 5
@@ -37,11 +62,24 @@ def find(shadow: str, headings: Sequence[int], names: bool) -> list[Found]:
             titles = [
                 _NO_LETTERS.sub(" ", shadow[a:b].lower()).strip() for a, b in _cells(shadow, start, end, separator)
             ]
-            kinds = [_COLUMNS.get(title) for title in titles]
-            if len(titles) >= _FEWEST and sum(kind is not None for kind in kinds) >= _FEWEST_KNOWN:
+            if len(titles) < _FEWEST or _COLUMNS.keys().isdisjoint(titles):
+                continue
+            kinds = [_kind(title) for title in titles]
+            if sum(kind is not None for kind in kinds) >= _FEWEST_KNOWN:
                 done = _rows(shadow, end + 1, separator, kinds, names, found)
                 break
     return found
+
+
+def _kind(title: str) -> PiiType | None:
+    """What a column of this title holds; a title that no list knows by the cue words in it."""
+    if (kind := _COLUMNS.get(title)) is not None or not title:
+        return kind
+    if _NAMES.fullmatch(title) is not None:
+        return PiiType.PERSON
+    if _OTHER_MATTER.search(title) is not None:
+        return None
+    return next((kind for kind, words in _CUE_WORDS if words.search(title) is not None), None)
 
 
 def _rows(

@@ -35,17 +35,19 @@ from stdnum.tr import tckimlik
 from stdnum.za import idnr as za_id
 
 from pipeline.redact.cues import Cue
-from pipeline.redact.patterns.pattern import LEADER, Check, Context, Cued, Pattern, Strength
+from pipeline.redact.patterns.link import behind
+from pipeline.redact.patterns.pattern import Check, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
 _REACH: Final = 60
-_LINK: Final = (
-    r"(?:[ \t]{0,2}\(?(?:\b(?:number|no|nr|num|nummer|numero|num(?:er)?|n|is|are|est|ist|es|e|lautet|le|the|my"
-    r"|of|was|code|card)"
-    r"\b[.:o]{0,2}\)?|[:#=)\"]|-?nr\.?)"
-    rf"|{LEADER}){{0,6}}\s{{0,3}}[\"']?"
+_VALUE: Final = r"[A-Z0-9]{1,18}(?:(?:[ ./-]{1,2}| - )(?=[A-Z]{0,3}\d|[A-Z]{1,2}\b)(?-i:[A-Z0-9]{1,11})){0,7}"
+_FORM: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:[A-Z]{1,3}[ -])?(?=[A-Z]{0,6}\d)[A-Z0-9]{1,18}"
+    r"(?:(?:[ ./-]{1,2}| - )(?=[A-Z]{0,3}\d|[A-Z]{1,2}\b)[A-Z0-9]{1,11}){0,7}(?![A-Za-z0-9])"
 )
+_SSN: Final = r"\d{3}[ ./_-]{0,3}\d{2}[ ./_-]{0,3}\d{4}"
+_SSN_FORM: Final = re.compile(rf"(?<![A-Za-z0-9]){_SSN}(?![A-Za-z0-9])")
 
 
 def _apart(context: Context, start: int, end: int) -> bool:
@@ -273,21 +275,35 @@ CUED: Final = (
     Cued(
         PiiType.NATIONAL_ID,
         Cue.NATIONAL,
-        re.compile(
-            rf"{_LINK}(?P<value>[A-Z0-9]{{1,18}}(?:[ ./-]{{1,2}}(?=[A-Z]{{0,3}}\d"
-            rf"|[A-Z]{{1,2}}\b)(?-i:[A-Z0-9]{{1,11}})){{0,7}})\b",
-            re.IGNORECASE,
-        ),
+        behind(_VALUE),
         check=_announced,
-        yes=("Steuer-ID lautet «12 345 678 901»", "National Insurance number: «QQ 12 34 56 C»"),
+        form=_FORM,
+        is_named_behind=True,
+        yes=(
+            "Steuer-ID lautet «12 345 678 901»",
+            "National Insurance number: «QQ 12 34 56 C»",
+            "The tax office gave me «615 567 179» as my SIN.",
+            "CPF «993 979 210 70» belongs to my wife",
+            "tax_id=«26911043577»",
+            "<nationalId>«AB 12 34 56 C»</nationalId>".replace("nationalId", "nino"),
+            "Steuer-ID ........ «26-911-043-577»",
+        ),
         no=("national insurance since 2019", "tax id is missing"),
     ),
     Cued(
         PiiType.SSN,
         Cue.SSN,
-        re.compile(rf"{_LINK}(?P<value>\d{{3}}[ .-]{{0,3}}\d{{2}}[ .-]{{0,3}}\d{{4}})\b", re.IGNORECASE),
+        behind(_SSN),
         check=_announced,
-        yes=("SSN: «078 05 1120»",),
+        form=_SSN_FORM,
+        is_named_behind=True,
+        yes=(
+            "SSN: «078 05 1120»",
+            "ssn = «078.05.1120»",
+            "<ssn>«078051120»</ssn>",
+            "«078/05/1120» is my social security number",
+            "What is your social security number?\nJane: «078 - 05 - 1120»",
+        ),
     ),
 )
 

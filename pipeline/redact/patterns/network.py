@@ -38,7 +38,7 @@ def _v4(context: Context, start: int, end: int) -> tuple[int, int] | None:
     octets = text[start:end].split(".")
     if any(int(octet) > 255 or (len(octet) > 1 and octet[0] == "0") for octet in octets):
         return None
-    if before == "/" and text[start - 2 : start - 1].isalpha() and octets[2:] == ["0", "0"]:
+    if before == "/" and octets[3] == "0" and text[start - 2 : start - 1].isalpha():
         return None
     return None if context.named(Cue.VERSION, start) else (start, end)
 
@@ -83,7 +83,7 @@ PATTERNS: Final = (
         Strength.PROVEN,
         check=_v4,
         yes=("from «192.168.10.20».", "«10.0.0.1»:8080", "ip=«203.0.113.7»,"),
-        no=("version 2.10.3.1", "v1.2.3.4", "1.2.3.4.5", "300.1.1.1", "build 10.0.19045.1", "Chrome/122.0.0.0"),
+        no=("version 2.10.3.1", "v1.2.3.4", "1.2.3.4.5", "300.1.1.1", "build 10.0.19045.1", "Chrome/122.0.0.0 Safari"),
     ),
     Pattern(
         PiiType.IP_ADDRESS,

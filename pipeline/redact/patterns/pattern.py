@@ -28,10 +28,6 @@ _NAMING: Final = re.compile(
 )
 
 
-LEADER: Final = r"[ \t]?(?:\.{3,60}|_{3,60}|-{3,60}|>|[.?!:]{1,2} ?\n[A-Za-z][A-Za-z '.-]{0,24}: )"
-"""What forms, mark-up and a chat's next line put between a label and its value."""
-
-
 class Strength(IntEnum):
     """How sure a find is; where finds overlap, the surest names the type of the whole."""
 
@@ -136,8 +132,9 @@ class Pattern:
 class Cued:
     """Personal data known by the word before it: behind `cue`, `value` (Python's `re`, bounded) is matched.
 
-    `behind`: the word comes last; `value` is searched in the 80 characters that end with it. The group `value` of the
-    match is the personal data. `yes` and `no` are test cases as in `Pattern`.
+    The group `value` of the match is the personal data. `yes` and `no` are test cases as in `Pattern`.
+    `form`: the value alone. With it, it is also looked for as a list's further item, as the next speaker's answer, and
+    where `is_named_behind` says so before the cue (`X is my policy`).
     """
 
     type: PiiType
@@ -145,6 +142,7 @@ class Cued:
     value: re.Pattern[str]
     check: Check | None = None
     strength: Strength = Strength.CUED
-    behind: bool = False
+    form: re.Pattern[str] | None = None
+    is_named_behind: bool = False
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ _ISSUER: Final = re.compile(
     r"|220[0-4]\d{12,15}|9792\d{12}\Z"  # Mir, Troy
 )
 _IBAN_LENGTHS: Final = {word[:2]: int(word[2:]) for word in words("iban_lengths")}
-_IBAN: Final = re.compile(r"[A-Z]{2} ?\d{2}(?:[ .-]{0,2}[A-Z0-9]){11,30}", re.IGNORECASE)
+_IBAN: Final = re.compile(r"[A-Z]{2} ?\d{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
 _LIKE_DIGITS: Final = str.maketrans("OoIl", "0011")
 _SHORTEST_CARD: Final = 13
 _SHORTEST_IBAN: Final = 15
@@ -67,7 +67,7 @@ def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     text = context.text
     length = _IBAN_LENGTHS.get(text[start : start + 2].upper())
     match = _IBAN.match(text, start)
-    if length is None or match is None or context.before(start).isalnum():
+    if length is None or match is None or context.before(start).isalnum() or context.before(start) in "-_/":
         return None
     places = [place for place in range(start, match.end()) if text[place].isalnum()]
     for size in dict.fromkeys((length, len(places))):

@@ -24,6 +24,7 @@ _DECIMAL: Final = re.compile(r"\d+[.,]\d{1,3}")
 _NANP_LEAD: Final = re.compile(r"(?<![0-9A-Za-z])1[ .-]?\Z")
 _GROUP_BEFORE: Final = re.compile(r"\d{3} \Z")
 """A group of a longer number goes before."""
+_BRITISH_MOBILE: Final = re.compile(r"447\d{9}")
 _MAIL_BEFORE: Final = re.compile(r"[A-Za-z]\.[A-Za-z]{2,4}, ?\Z")
 _DIGITS: Final = re.compile(r"\d")
 _GROUPS: Final = re.compile(r"\d+")
@@ -39,6 +40,9 @@ _BARE_TRUNK_SHORTEST: Final = 10
 _COUNTRY_CODES: Final = words("country_codes")
 _LONG_COUNTRY_CODES: Final = frozenset(code for code in _COUNTRY_CODES if len(code) > 1)
 _NANP_AREAS: Final = words("north_american_areas")
+
+
+_FORM: Final = re.compile(r"\(?\+?\d[\d ()./-]{5,24}\d")
 
 
 def _international(context: Context, start: int, _end: int) -> tuple[int, int] | None:
@@ -64,9 +68,9 @@ def _international(context: Context, start: int, _end: int) -> tuple[int, int] |
 
 def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word."""
-    digits = "".join(_GROUPS.findall(context.text[start:end]))
-    if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST or not any(
-        digits[:size] in _COUNTRY_CODES for size in (1, 2, 3)
+    digits = "".join(_GROUPS.findall(context.text, start, end))
+    if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST or _COUNTRY_CODES.isdisjoint(
+        (digits[:1], digits[:2], digits[:3])
     ):
         return None
     before = context.before(start)
@@ -74,6 +78,8 @@ def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | N
         return None
     if _GROUP_BEFORE.search(context.text[max(0, start - 5) : start]) or _someone_elses(context, start, False):
         return None
+    if _BRITISH_MOBILE.fullmatch(digits) is not None:
+        return start, end
     beside = context.after(Cue.PHONE, start) or context.before_cue(Cue.PHONE, end) or _behind_mail(context.text, start)
     if not beside and context.text[start:end].partition(" ")[0] not in _LONG_COUNTRY_CODES:
         return None
@@ -220,7 +226,11 @@ PATTERNS: Final = (
         r"\b[1-9]\d{0,2} \d{2,5}(?:[ -]\d{2,6}){1,4}\b",
         Strength.SHAPE,
         check=_without_plus,
-        yes=("Roe, jane@example.com, «44 7700 900824».", "or «44 20 7946 0958» (work)"),
+        yes=(
+            "Roe, jane@example.com, «44 7700 900824».",
+            "or «44 20 7946 0958» (work)",
+            "ou au «44 7700 900949» le soir",
+        ),
         no=("policy 44 7700 900824", "12 345 678", "3 400 500 items"),
     ),
     Pattern(
@@ -260,7 +270,13 @@ CUED: Final = (
         Cue.PHONE,
         re.compile(r"[^\d\n@]{0,40}?(?P<value>\(?\+?\d[\d ()./-]{5,24}\d)"),
         check=_announced,
-        yes=("Tel.: «612 345 678»", "my mobile number is «98765 43210».", "Telefon «12 34 56 78»"),
+        form=_FORM,
+        yes=(
+            "work number is 512/647-6087 (work) or «44 7700 900709» (cell)",
+            "Tel.: «612 345 678»",
+            "my mobile number is «98765 43210».",
+            "Telefon «12 34 56 78»",
+        ),
         no=("call me on 12.03.2024", "phone order 7699161"),
     ),
 )

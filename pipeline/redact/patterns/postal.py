@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.lexicon import words
-from pipeline.redact.patterns.birth import MONTHS
+from pipeline.redact.patterns.dates import MONTHS
 
 _US_STATES: Final = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK"

@@ -14,6 +14,7 @@ from pipeline.redact.patterns import (
     network,
     payment,
     phone,
+    plates,
     secrets,
 )
 from pipeline.redact.patterns.pattern import Cued, Pattern
@@ -26,16 +27,19 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     *phone.PATTERNS,
     *national.PATTERNS,
     *documents.PATTERNS,
+    *plates.PATTERNS,
     *insurance.PATTERNS,
     *birth.PATTERNS,
     *address.PATTERNS,
 )
 CUED: Final[tuple[Cued, ...]] = (
+    *birth.CUED,
     *secrets.CUED,
     *payment.CUED,
     *phone.CUED,
     *national.CUED,
     *documents.CUED,
+    *plates.CUED,
     *insurance.CUED,
     *address.CUED,
 )

@@ -47,3 +47,8 @@ def test_without_names_people_stay_in_their_columns() -> None:
 def test_a_line_with_commas_is_no_heading() -> None:
     text = "Hello, my name, or what is left, matters\n1, 2, 3, 4\n"
     assert _redacted(text) == text
+
+
+def test_a_heading_that_no_list_knows_is_read_by_the_words_in_it() -> None:
+    text = "Vorname;Pol.-Nr. neu;Amtl. Kennzeichen;Vertragsbetrag\nZyxquil;77-4603;W 12345 A;120000\n"
+    assert _redacted(text).split("\n")[1] == "[PERSON_1];[POLICY_NUMBER_1];[LICENSE_PLATE_1];120000"
