@@ -123,7 +123,7 @@ def _value(digits: str) -> Decimal | None:
         whole, mark, tail = digits[:last], digits[last], digits[last + 1 :]
     groups = re.split(rf"[.,'’{_SPACE}]", whole)
     marks = {" " if found in _SPACE else found for found in re.findall(rf"[.,'’{_SPACE}]", whole)}
-    if len(marks) > 1 or mark in marks or not _grouped(groups):
+    if len(marks) > 1 or mark in marks or not _grouped(groups) or (mark and not tail.isdecimal()):
         return None
     plain = "".join(groups)
     if len(plain) > _MOST_DIGITS:

@@ -38,7 +38,7 @@ def nothing_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
             if name.startswith("PIPELINE_") and name != "PIPELINE_CACHE":
                 patch.delenv(name)
         nowhere = tmp_path_factory.mktemp("no-stack") / "state.json"
-        patch.setattr(pipeline_settings, "embedded_state_file", lambda: nowhere)
+        patch.setattr(pipeline_settings.places, "embedded_state_file", lambda: nowhere)
         pipeline_settings.load.cache_clear()
         yield
 

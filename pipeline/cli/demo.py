@@ -70,7 +70,7 @@ def _running(console: Console, *, keep: bool) -> Iterator[bool]:
         raise UsageError(
             "the demo publishes invented records and uses the embedded Kafka only: unset kafka.bootstrap_servers"
         )
-    folder = settings.embedded_state_file().parent
+    folder = settings.places.embedded_state_file().parent
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     known = State.read(folder)
     found = known is not None and bool(known.alive(folder))

@@ -110,7 +110,7 @@ def env() -> None:
 
 
 def _folder() -> Path:
-    return settings.embedded_state_file().parent
+    return settings.places.embedded_state_file().parent
 
 
 def _services(names: str) -> frozenset[Service]:

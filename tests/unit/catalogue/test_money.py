@@ -84,6 +84,7 @@ def test_amounts_are_read(quote: str, value: str, currency: str) -> None:
         "USD −500",
         # more digits than any schema has room for
         "EUR 1234567890123456",
+        "$0.'0",
     ],
 )
 def test_what_has_no_reading_or_two_is_not_read(quote: str) -> None:

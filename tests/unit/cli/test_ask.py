@@ -40,7 +40,7 @@ def run(
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         monkeypatch.setenv(name, "any")
     monkeypatch.setattr("pipeline.cli.ask.Gateway.open", lambda *_, **__: Gateway(accounts, GatewayPolicy(cache=None)))
-    monkeypatch.setattr(settings, "embedded_state_file", lambda: tmp_path / "none.json")
+    monkeypatch.setattr(settings.places, "embedded_state_file", lambda: tmp_path / "none.json")
     settings.load.cache_clear()
     file = tmp_path / "records.jsonl"
     file.write_text(RECORDS)

@@ -21,7 +21,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         if name.startswith("PIPELINE_") or name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(settings, "embedded_state_file", lambda: tmp_path / "none.json")
+    monkeypatch.setattr(settings.places, "embedded_state_file", lambda: tmp_path / "none.json")
     settings.load.cache_clear()
     yield
     settings.load.cache_clear()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pipeline import settings
 from pipeline.errors import UsageError
-from pipeline.settings import Origin, Settings
+from pipeline.settings import Origin, Settings, places, sections, sources
 from pydantic import SecretStr
 
 EMBEDDED: Mapping[str, object] = {
@@ -29,7 +29,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         if name.startswith("PIPELINE_") or name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(settings, "embedded_state_file", lambda: tmp_path / "cache" / "stack" / "state.json")
+    monkeypatch.setattr(places, "embedded_state_file", lambda: tmp_path / "cache" / "stack" / "state.json")
     settings.load.cache_clear()
     yield
     settings.load.cache_clear()
@@ -38,7 +38,7 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def embedded() -> None:
     """An embedded stack that runs (as far as its pid says)."""
-    file = settings.embedded_state_file()
+    file = places.embedded_state_file()
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"pid": os.getpid(), "settings": EMBEDDED}))
 
@@ -67,7 +67,7 @@ class TestEmbedded:
         assert settings.origins()["registry.url"] is Origin.EMBEDDED
 
     def test_is_not_used_when_its_process_is_gone(self, given: Set) -> None:
-        settings.embedded_state_file().write_text(json.dumps({"pid": 2**22 + 1, "settings": EMBEDDED}))
+        places.embedded_state_file().write_text(json.dumps({"pid": 2**22 + 1, "settings": EMBEDDED}))
         assert given().kafka.bootstrap_servers == ""
 
     @pytest.mark.parametrize("where", ["environment", "file"])
@@ -169,11 +169,11 @@ def test_a_mistake_is_told_by_its_name(given: Set, variables: dict[str, str], to
 
 def test_every_secret_field_is_kept_out_of_the_file() -> None:
     secrets = set()
-    for section in vars(settings).values():
-        if isinstance(section, type) and issubclass(section, settings._Section):
+    for section in vars(sections).values():
+        if isinstance(section, type) and issubclass(section, sections.Section):
             secrets |= {name for name, field in section.model_fields.items() if "SecretStr" in str(field.annotation)}
     assert secrets
-    assert secrets <= settings._SECRETS
+    assert secrets <= sources.SECRETS
 
 
 def test_values_are_not_in_the_message(given: Set) -> None:
