@@ -276,7 +276,7 @@ def _layout(folder: Path, ports: Sequence[int], sasl: bool) -> Layout:
         kept = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         kept = {
-            "cluster_id": base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+            "cluster_id": new_cluster_id(),
             "admin_password": secrets.token_urlsafe(24) if sasl else "",
         }
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -284,6 +284,12 @@ def _layout(folder: Path, ports: Sequence[int], sasl: bool) -> Layout:
         file.write_text(json.dumps(kept), encoding="utf-8")
     nodes = tuple(Node(n, *pair) for n, pair in enumerate(zip(ports[::2], ports[1::2], strict=True), start=1))
     return Layout(kept["cluster_id"], nodes, kept["admin_password"])
+
+
+def new_cluster_id() -> str:
+    """A random one in Kafka's form; never with a dash in front, which Kafka's tools take for an option."""
+    first, *rest = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes((first & 0x7F, *rest))).decode().rstrip("=")
 
 
 def _names(brokers: int) -> list[str]:
