@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -22,6 +22,8 @@ from pipeline.stream.record import Record
 
 _READABLE = range(80, 600)
 """Characters of a text that a person likes to read."""
+_EXAMPLES = 50
+"""Kept of each enrichment, until one is found whose request can be shown."""
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class Found:
     """All of one enrichment's records of a run."""
 
     balance: Balance
-    example: Example | None
+    examples: Sequence[Example]
+    """Those that show most, the best first."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Evidence:
     async def _found(self, enrichment: Enrichment, paid: Sequence[Paid]) -> Found:
         inputs = {event_id: record for record in self._records([enrichment.input.topic]) if (event_id := _id(record))}
         sent = [Sent(event_id, record.timestamp_ms) for event_id, record in inputs.items()]
-        best: tuple[tuple[int, ...], Example] | None = None
+        worth: dict[str, tuple[tuple[int, ...], Example]] = {}
         enriched = []
         for record in self._records([enrichment.output.topic]):
             output = await self._decoded(record)
@@ -82,27 +85,30 @@ class Evidence:
             before = inputs.get(_id(record))
             if before is not None and len(before.value or b"") in _READABLE:
                 told = await self._decoded(before)
-                worth = _worth(told, output)
-                if best is None or worth > best[0]:
-                    best = worth, Example(_id(before), told, output)
+                worth[_id(before)] = _worth(told, output), Example(_id(before), told, output)
+                if len(worth) > 2 * _EXAMPLES:
+                    worth = dict(_best(worth))
         dead = []
         for record in self._records([enrichment.dead_letters.topic]):
             letter = await self._decoded(record)
             dead.append(_came(record, letter, str(letter["cause"])))
-        return Found(balance(sent, enriched, dead, paid), best[1] if best else None)
+        return Found(balance(sent, enriched, dead, paid), [example for _, (_, example) in _best(worth)])
 
-    async def prompt(self, enrichment: Enrichment, event_id: str, bodies: Sequence[Mapping[str, object]]) -> str:
-        """The user's part of the request that was made for a record: the one whose digest its audit record holds.
-
-        `bodies` are requests as a provider received them. Empty when it is not among them.
+    async def with_prompt(
+        self, enrichment: Enrichment, examples: Sequence[Example], bodies: Sequence[Mapping[str, object]]
+    ) -> Example:
+        """The first example whose request is among `bodies` (requests as a provider received them), with the user's
+        part of it: the one whose digest its audit record holds. The first example when there is none: other workers of
+        the group ask other providers.
         """
+        asked = {hashlib.sha256(f"{system}\0{user}".encode()).hexdigest(): user for system, user in map(_roles, bodies)}
+        digests = {}
         for record in await asyncio.to_thread(lambda: list(self._records([enrichment.audit.topic]))):
-            if _id(record) == event_id:
-                wanted = (await self._decoded(record))["prompt_sha256"]
-                for system, user in map(_roles, bodies):
-                    if hashlib.sha256(f"{system}\0{user}".encode()).hexdigest() == wanted:
-                        return user
-        return ""
+            digests[_id(record)] = str((await self._decoded(record))["prompt_sha256"])
+        for example in examples:
+            if prompt := asked.get(digests.get(example.event_id, "")):
+                return replace(example, prompt=prompt)
+        return examples[0]
 
     def _records(self, topics: Sequence[str]) -> Iterator[Record]:
         """This run's, of these topics."""
@@ -116,6 +122,12 @@ class Evidence:
         if decoder is None:
             decoder = self._decoders[record.topic] = self.codecs.decoder(record.topic)
         return (await decoder.decode(record.value or b"")).record
+
+
+def _best(
+    worth: Mapping[str, tuple[tuple[int, ...], Example]],
+) -> list[tuple[str, tuple[tuple[int, ...], Example]]]:
+    return sorted(worth.items(), key=lambda item: item[1][0], reverse=True)[:_EXAMPLES]
 
 
 def _id(record: Record) -> str:

@@ -213,12 +213,12 @@ class Session:
             await asyncio.sleep(1.0)
 
     async def _examples(self, evidence: Evidence, found: Mapping[str, Found], day: BadDay | None) -> dict[str, Example]:
-        examples = {name: one.example for name, one in found.items() if one.example is not None}
-        if day is not None:
-            bodies = await asyncio.to_thread(day.simulator.prompts)
-            for name, example in examples.items():
-                example.prompt = await evidence.prompt(self.catalogue.enrichment(name), example.event_id, bodies)
-        return examples
+        bodies = [] if day is None else await asyncio.to_thread(day.simulator.prompts)
+        return {
+            name: await evidence.with_prompt(self.catalogue.enrichment(name), one.examples, bodies)
+            for name, one in found.items()
+            if one.examples
+        }
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
