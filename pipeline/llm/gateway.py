@@ -6,6 +6,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError, UsageError
@@ -55,7 +56,7 @@ class Gateway:
         hashes of tenants; random when not given."""
         policy, observer, draw = policy or GatewayPolicy(), observer or Unobserved(), draw or random.Random()
         self._accounts = dict(accounts)
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._routes = Routes(self._accounts, policy, observer, clock, FIRST_SHARE if fleet else 1.0)
         self._keeper = ShareKeeper(fleet, self._routes) if fleet else None
         self._caller = Caller(
@@ -101,6 +102,7 @@ class Gateway:
         """
         if not tiers:
             raise UsageError(f"{owner}: tiers is empty")
+        today = datetime.fromtimestamp(self._wall(), UTC).date()
         for place, tier in enumerate(tiers):
             where = f"{owner}: tiers[{place}]"
             account = self._accounts.get(tier.provider)
@@ -110,7 +112,7 @@ class Gateway:
             if isinstance(account.provider, LocalClassifiers):
                 if objection := account.provider.objection(tier.model, schema or {}, tier.answer):
                     raise UsageError(f"{where}.model {tier.model}: {objection}")
-            elif account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model)):
+            elif account.priced and (objection := self._caller.prices[tier.provider].objection(tier.model, today)):
                 raise UsageError(f"{where}.model: {objection}")
 
     async def complete(self, question: Question[T], made: list[Attempt] | None = None) -> Completion[T]:

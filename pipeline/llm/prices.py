@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 import genai_prices
@@ -53,14 +54,19 @@ class Prices:
         self._vendor = vendor
         self._rates: dict[str, Rates | None] = {}
 
-    def objection(self, model: str) -> str:
-        """Why this model should not be used: its vendor does not know it, or has announced its end. Else empty."""
+    def objection(self, model: str, today: date) -> str:
+        """Why this model cannot be used: its vendor does not know it, or has switched it off. Else empty.
+
+        An end that is announced for a later day is logged: the list of them may be older than the vendor's.
+        """
         try:
             found = genai_prices.calc_price(genai_prices.Usage(input_tokens=1), model, provider_id=self._vendor)
         except LookupError:
             return f"{self._vendor} has no model {model}"
         if day := retirement(self._vendor, model):
-            return f"{self._vendor} switches {model} off on {day}: name another"
+            if day <= today:
+                return f"{self._vendor} switched {model} off on {day}: name another"
+            log.warning("%s switches model %s off on %s: name another before", self._vendor, model, day)
         return f"{model} is deprecated by {self._vendor}" if found.model.deprecated else ""
 
     def cost(self, model: str, usage: Usage) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 from pipeline.llm.providers.anthropic_messages import retired_models
 
@@ -32,13 +33,16 @@ _OPENAI: Mapping[str, str] = {
 }  # fmt: skip
 """Model to the day it ends. Source: developers.openai.com/api/docs/deprecations, as of November 2026."""
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)")
 
 
-def retirement(vendor: str, model: str) -> str:
-    """The day on which `vendor` switches the model off, or did; empty when none is announced.
+def retirement(vendor: str, model: str) -> date | None:
+    """The day on which `vendor` switches the model off, or did; None when none is announced.
 
     Anthropic's are those that its SDK warns of. A dated snapshot ends with its model.
     """
     if vendor == "anthropic":
-        return retired_models().get(model, "")
-    return _OPENAI.get(model) or _OPENAI.get(_SNAPSHOT.sub("", model), "")
+        said = retired_models().get(model)
+        return datetime.strptime(_ORDINAL.sub("", said), "%B %d, %Y").replace(tzinfo=UTC).date() if said else None
+    day = _OPENAI.get(model) or _OPENAI.get(_SNAPSHOT.sub("", model))
+    return date.fromisoformat(day) if day else None

@@ -496,8 +496,8 @@ def test_a_call_whose_answer_got_lost_is_told_apart_from_one_that_never_went_out
             r"tickets: tiers\[1\]\.model: openai has no model gpt-4",
         ),
         (Tier("small", "anthropic", "gpt-4.1-mini", 10), r"tiers\[1\]\.model: anthropic has no model gpt-4\.1-mini"),
-        (Tier("small", "openai", "gpt-5-mini-2025-08-07", 10), r"tiers\[1\]\.model: openai switches gpt-5-mini-2025"),
-        (Tier("small", "anthropic", "claude-sonnet-4-5", 10), r"tiers\[1\]\.model: anthropic switches .* off on Nov"),
+        (Tier("small", "openai", "gpt-3.5-turbo-0613", 10), r"tiers\[1\]\.model: openai switched .* off on 2026-10-23"),
+        (Tier("small", "anthropic", "claude-opus-4-0", 10), r"tiers\[1\]\.model: anthropic switched .* off on 2026-06"),
     ],
 )
 def test_a_ladder_with_an_unknown_model_is_an_error_at_start_up(run: Run, tier: Tier, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from decimal import Decimal
 
 import genai_prices
@@ -52,3 +53,16 @@ def test_a_model_without_a_price_is_free_and_said_so_once(caplog: pytest.LogCapt
     assert prices.cost("my-own-model", Usage(1000, 0, 1000)) == 0
     assert prices.cost("my-own-model", Usage(1000, 0, 1000)) == 0
     assert caplog.text.count("no price is known for model my-own-model") == 1
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "day"),
+    [("openai", "gpt-4o-mini-2024-07-18", date(2027, 1, 14)), ("anthropic", "claude-sonnet-4-5", date(2026, 11, 30))],
+)
+def test_a_model_is_refused_from_the_day_it_ends_and_warned_of_before(
+    vendor: str, model: str, day: date, caplog: pytest.LogCaptureFixture
+) -> None:
+    prices = Prices(vendor)
+    assert prices.objection(model, day - timedelta(days=1)) == ""
+    assert f"{vendor} switches model {model} off on {day}" in caplog.text
+    assert f"switched {model} off on {day}" in prices.objection(model, day)
