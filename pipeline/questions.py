@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline import contract, paths
 from pipeline.catalogue import Enrichment
 from pipeline.errors import UsageError
+from pipeline.jsontext import to_json
 from pipeline.llm import (
     Invalid,
     InvalidAnswerError,
@@ -23,6 +24,7 @@ from pipeline.llm import (
     RenderedPrompt,
     Tier,
     TooLong,
+    estimate_tokens,
 )
 from pipeline.redact import PiiType, Redacted, Redaction, Redactor
 
@@ -56,6 +58,7 @@ class Questions:
         # Raises now, not record by record, when the prompt and the enrichment name different variables.
         self._prompt.render(self._context, dict.fromkeys(self._spec.prompt.fields, Redacted.authored("")), self._length)
         self._tiers = tuple(tiers)
+        self._schema_tokens = estimate_tokens(to_json(enrichment.provider_schema).decode())
         self._direct = [
             (path, _pii_type(path, str(field["pii"])))
             for path, field in contract.marked(enrichment.input_schema.schema, "personal", "direct")
@@ -108,6 +111,7 @@ class Questions:
             lane=Lane(self._spec.lane),
             confidence=confidence_of,
             deadline=self._spec.limits.deadline,
+            schema_tokens=self._schema_tokens,
         )
 
     def check(self, answer: BaseModel, redaction: Redaction) -> None:

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
 from pipeline.errors import Cause, RecordError
-from pipeline.jsontext import to_json
 from pipeline.llm import (
     Attempt,
     Completion,
@@ -22,7 +21,6 @@ from pipeline.llm import (
     Outage,
     RenderedPrompt,
     Tier,
-    estimate_tokens,
 )
 from pipeline.questions import Questions
 from pipeline.redact import Redactor
@@ -80,8 +78,8 @@ class Rehearsal:
         reading = self._questions.redact(record)
         found.redactions = dict(reading.redaction.counts)
         found.prompt = self._questions.render(reading)
-        found.schema_tokens = estimate_tokens(to_json(self._enrichment.provider_schema).decode())
         question = self._questions.question(str(record.get(self._spec.tenant, "")), found.prompt, reading.redaction)
+        found.schema_tokens = question.schema_tokens
         outage = Outage.DEAD_LETTER if question.outage is Outage.WAIT else question.outage
         question = replace(question, outage=outage, lane=Lane.INTERACTIVE, read=_noting(question.read, found.problems))
         found.completion = completion = await self._gateway.complete(question, found.attempts)

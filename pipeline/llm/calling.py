@@ -82,7 +82,7 @@ class Caller:
             record=prompt.record.text,
             answer=rung.tier.answer,
         )
-        input_tokens = prompt.estimated_tokens + (estimate_tokens(told) if told else 0)
+        input_tokens = asking.question.estimated_tokens + (estimate_tokens(told) if told else 0)
         self._check_cap(asking, input_tokens)
         route.budget.deposit()
         retries = 0
@@ -140,8 +140,8 @@ class Caller:
         """What the first call of a record will probably cost."""
         if not (candidates := asking.ladder.candidates()):
             return NOTHING
-        tier, prompt = candidates[0].tier, asking.question.prompt
-        cost = self._routes.of(tier).expected_use(prompt.estimated_tokens, tier.max_tokens)
+        tier = candidates[0].tier
+        cost = self._routes.of(tier).expected_use(asking.question.estimated_tokens, tier.max_tokens)
         usage = Usage(cost.input_tokens, 0, cost.output_tokens)
         priced = self._accounts[tier.provider].priced
         return Spent(
@@ -154,7 +154,7 @@ class Caller:
         room = round(max_tokens * self._policy.truncation_room)
         if not self._policy.max_tokens:
             return room
-        return min(room, self._policy.max_tokens - asking.tokens - asking.question.prompt.estimated_tokens)
+        return min(room, self._policy.max_tokens - asking.tokens - asking.question.estimated_tokens)
 
     def _check_cap(self, asking: Asking[T], input_tokens: int) -> None:
         """Answers that make the next prompt longer, or models that never answer validly, must not become a spiral."""
@@ -198,7 +198,7 @@ class Caller:
             route = self._routes.of(other.tier)
             if other.tier.provider == rung.tier.provider or route.account.in_process or not self._hedges.left():
                 continue
-            cost = route.expected(asking.question.prompt.estimated_tokens, other.tier.max_tokens)
+            cost = route.expected(asking.question.estimated_tokens, other.tier.max_tokens)
             granted = route.enter_now(cost)
             if granted is not None:
                 self._hedges.withdraw()

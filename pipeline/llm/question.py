@@ -94,6 +94,13 @@ class Question(Generic[T]):
     lane: Lane = Lane.BACKLOG
     confidence: Callable[[T], float] | None = None
     deadline: timedelta = timedelta(minutes=5)
+    schema_tokens: int = 0
+    """About what providers count the answer's schema at; reserved with the prompt."""
+
+    @property
+    def estimated_tokens(self) -> int:
+        """What a call's input will probably be counted at."""
+        return self.prompt.estimated_tokens + self.schema_tokens
 
 
 class InvalidAnswerError(Exception):
