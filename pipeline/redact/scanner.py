@@ -125,18 +125,18 @@ class Scanner:
 
     def _checked(self, context: Context, shapes: Mapping[tuple[int, int], list[int]]) -> list[Found]:
         """Shapes that pass the check of their pattern, of several ends the farthest that does."""
-        found, address_end = [], 0
+        found, address = [], (0, 0)
         for (number, start), ends in shapes.items():
             pattern = self._patterns[number]
             check = pattern.check
-            if pattern.type is PiiType.ADDRESS and ends[-1] <= address_end:
+            if pattern.type is PiiType.ADDRESS and address[0] <= start and ends[-1] <= address[1]:
                 continue
             for end in reversed(ends):
                 stretch = (start, end) if check is None else check(context, start, end)
                 if stretch is not None:
                     found.append(Found(*stretch, pattern.type, pattern.strength))
                     if pattern.type is PiiType.ADDRESS:
-                        address_end = stretch[1]
+                        address = stretch
                     break
         return found
 

@@ -121,6 +121,8 @@ def _is_value(text: str, kind: PiiType) -> bool:
         return letters > 1 and not digits and text.count(" ") < _MOST_WORDS
     if kind in (PiiType.ADDRESS, PiiType.DATE_OF_BIRTH):
         return letters + digits > _SHORTEST
+    if kind is PiiType.LICENSE_PLATE:
+        return digits > 0 and letters + digits > _SHORTEST
     return digits >= _SHORTEST or (kind is PiiType.EMAIL and "@" in text)
 
 

@@ -18,7 +18,7 @@ from pipeline.redact.patterns.postal import (
     start_of_address,
     start_of_town,
 )
-from pipeline.redact.patterns.streets import FRENCH_TYPES, LOWER_TYPES
+from pipeline.redact.patterns.streets import FRENCH_TYPES, LOWER_TYPES, WHOLE_STREETS
 from pipeline.redact.pii import PiiType
 
 
@@ -58,7 +58,11 @@ def _by_house(context: Context, start: int, _end: int) -> tuple[int, int] | None
 def _stands_alone(context: Context, start: int, end: int) -> bool:
     if context.behind(end).isalnum() or context.before(start).isalnum() or context.before(start) in "-/#_":
         return False
-    return not (context.named(Cue.OTHER_NUMBER, start) or context.after(Cue.POLICY, start, reach=12))
+    return not (
+        context.named(Cue.OTHER_NUMBER, start)
+        or context.after(Cue.POLICY, start, reach=12)
+        or context.after(Cue.PASSPORT, start, reach=12)
+    )
 
 
 _HOUSE_AT: Final = re.compile(rf"{HOUSE}\.?")
@@ -85,9 +89,10 @@ _MONTH_OR_UNIT: Final = re.compile(
     re.IGNORECASE,
 )
 _BEHIND_TYPES: Final = (
-    "calle|c/|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
+    "laan|calle|c/|avenida|avda|avd|av|avenue|plaza|pza|paseo|pso|camino|carretera|ctra|ronda|travesia|rambla"
     "|glorieta|cuesta"
-    "|urbanizacion|pasaje|pasadizo|callejon|calzada|prolongacion|viaducto|periferico|circuito|retorno|privada|diagonal"
+    "|urbanizacion|pasaje|pasadizo|callejon|calzada|prolongacion|viaducto|periferico|circuito|retorno|privada"
+    "|diagonal"
     "|vial|acceso|alameda|via|viale|v\\.le|piazza|piazzale|p\\.za|p\\.zza|corso|c\\.so|largo"
     "|vicolo|strada"
     "|contrada|borgo|lungomare|salita|rua|r\\.|travessa|praca|estrada|rodovia|viela|beco|quinta|rue|boulevard"
@@ -101,7 +106,8 @@ _COMPOUND_TYPES: Final = (
     "|kamp|berg|tor"
     "|straat|laan|plein|gracht|kade|singel|dijk|pad|steeg|dreef|baan|plantsoen|lei|gatan|gata|vagen|vag|grand"
     "|stigen|torget"
-    "|backen|vej|vejen|gade|alle|plads|straede|veien|vei|gate|gaten|plass|katu|kuja|utca|sokak|caddesi|ulice|ulica|utja"
+    "|backen|vej|vejen|gade|alle|plads|straede|veien|vei|gate|gaten|plass|katu|kuja|utca|sokak|caddesi|ulice"
+    "|ulica|utja"
 )
 PATTERNS: Final = (
     Pattern(
@@ -109,7 +115,7 @@ PATTERNS: Final = (
         r"\b\d{1,6}[A-Za-z]?(?:[-/]\d{1,5}[A-Za-z]?)?(?: 1/2)?,? (?:(?:[NSEW]{1,2}|the|St|\d{1,3}(?:st|nd|rd|th|ST"
         r"|ND|RD"
         r"|TH))[ .]{1,2}|[A-Z][A-Za-z'-]{0,24} )[A-Z0-9]"
-        r"|\b\d{1,5}[A-Za-z]?,? (?:The )?(?:Broadway|Strand|Embankment|Bowery|Esplanade|Promenade|Parade)\b"
+        rf"|\b\d{{1,5}}[A-Za-z]?(?:[/-]\d{{1,4}}[A-Za-z]?)?,? (?:The )?(?:{WHOLE_STREETS})\b"
         rf"|\b\d{{1,6}}[A-Za-z]?,?(?: [a-z'.-]{{3,20}}){{1,2}} (?:{LOWER_TYPES})\b",
         Strength.SHAPE,
         check=streets.english,
@@ -125,6 +131,11 @@ PATTERNS: Final = (
             "at «110-21 5th Blvd, Montreal, QC  H2X 4H7».",
             "«221B Baker Street, London»",
             "«350 5th Ave, New York, NY 10118»",
+            "at «6 Queensway, Limerick».",
+            "is «88 Kingsway, Fitzroy VIC, 3065» now",
+            "to «83 Orchard Drive, Todmorden» please",
+            "to «11 Station Road, Barrow-upon-Soar», not",
+            "«720 Old Mill Way, Portland, Oregon, USA»",
         ),
         no=("2 miles down the road", "3 Days on Park", "the Green Way", "I have 2 other road cases"),
     ),
@@ -152,6 +163,9 @@ PATTERNS: Final = (
         yes=(
             "vivo en «Calle de Alcalá 45, 3º B, 28014 Madrid»",
             "«C/ Mayor, 5»",
+            "en «Plaza de España 17, 2.º izq., 08014 Barcelona».",
+            "in «Viale Europa, 22/A, 50126 Firenze».",
+            "op «Laan van Meerdervoort 170 A, 2517 VL Den Haag».",
             "abito in «Via Giuseppe Garibaldi 12, 20121 Milano (MI)».",
             "«Rua das Flores, 123, 4050-262 Porto»",
             "«Rue de la Loi 16, 1000 Bruxelles»",
@@ -175,17 +189,26 @@ PATTERNS: Final = (
             "«Alte Poststraße 7, 10115 Berlin»",
             "«Schillerplatz 223, 3. OG, 4051 Basel»,",
             "«Lindenallee 12, Frankfurt am Main».",
+            "«Dorpsstraat 85-II, 3511 ZJ Utrecht».",
+            "is «Singel 216 hs, 1012 UK Amsterdam».",
+            "«Rosenweg 52 in 3012 Bern»",
+            "«Lindenweg 5, 61543 Bad Homburg v. d. Höhe», am",
         ),
         no=("Weg 5", "der Weg 5 ist", "Parkplatz 12", "auf dem Weg 2 Stunden"),
     ),
     Pattern(
         PiiType.ADDRESS,
         r"\b(?:Am|An der|An den|Im|In der|In den|Auf der|Auf dem|Zum|Zur|Unter den|Hinter dem|Vor dem|Beim|Bei der"
-        r"|Op de|Aan de) [A-Z][a-z-]{2,30}(?: [A-Z][a-z-]{2,30})? \d{1,4} ?[a-z]?\b",
+        r"|Op de|Aan de) [A-Z][a-z-]{2,30}(?: [A-Z][a-z-]{2,30})? \d{1,4}(?:-\d{1,4})? ?[a-z]?\b",
         Strength.SHAPE,
         check=streets.prefixed,
-        yes=("«Unter den Linden 77, 10117 Berlin»", "wohnhaft «Am Markt 5»"),
-        no=("Im Oktober 12 Mal", "Am Montag 5 Uhr"),
+        yes=(
+            "«Unter den Linden 77, 10117 Berlin»",
+            "wohnhaft «Am Markt 5»",
+            "Ada Roe\n«Im Winkel 7a»\n",
+            "Ada Roe, «An der Kirche 7»",
+        ),
+        no=("Im Oktober 12 Mal", "Am Montag 5 Uhr", "Im Kapitel 12", "Im Mai 5\n"),
     ),
     Pattern(
         PiiType.ADDRESS,
@@ -230,7 +253,61 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.ADDRESS,
-        r"\b(?:P\.? ?O\.? ?Box|Postfach|Postbus|Apartado(?: de correos)?|Casella postale"
+        r"\b(?:The )?(?:[A-Z][a-z'-]{2,15} ){1,2}(?:House|Cottage|Vicarage|Rectory|Manor|Lodge|Farm|Farmhouse"
+        r"|Barn|Mill|Hall"
+        r"|Grange|Villa|Croft|Chapel|Schoolhouse|Stables|Bungalow|Manse|Priory|Oast|Court|View|Towers?"
+        r"|Mansions?|Gatehouse"
+        r"|Coach House|Forge|Dairy|Granary|Hermitage|Parsonage|Presbytery)"
+        r",",
+        Strength.SHAPE,
+        check=streets.house_name,
+        yes=(
+            "is «Oak House, Queensway, Perth WA, 6000».",
+            "at «The Old Vicarage, Abbey Gardens, Cork, T12 C954».",
+            "at «Rose Cottage, Church Lane, Todmorden, OL14 5AA» until",
+        ),
+        no=("the White House, said he", "Oak House, London"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b(?:[HDS]\.? ?No|Sy\.? ?No|(?:Plot|Flat|Door|House|Shop|Villa|Site|Survey|Ward|Block"
+        r"|Quarter)(?: No)?)[.:]{0,2} ?#?"
+        r"[A-Z]?-?\d{1,4}[A-Z]?(?:[-/][0-9A-Z]{1,4}){0,4}\b",
+        Strength.SHAPE,
+        check=streets.plot,
+        caseless=True,
+        yes=(
+            "to «H.No. 10-99/3, Banjara Hills, Hyderabad - 500034» please",
+            "is «Plot No. 44, Jubilee Hills, Hyderabad 500033».",
+            "«D.No. 4-1/2, Gandhi Road, Near Temple, Guntur 522 002»",
+        ),
+        no=("Plot 12 of the story", "house no. 5 was sold"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b(?:B\.?P\.?|C\.?S\.?|TSA|C\.?P\.?|Pf\.?) ?\d[\d ]{0,6}\b",
+        Strength.SHAPE,
+        check=streets.boxed,
+        yes=("sis «BP 112, 94240 L'Haÿ-les-Roses».", "«CS 30001\n75013 Paris»"),
+        no=("BP 120 over 80", "CS 12, page 5"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b(?:[A-Z]{1,2}-)?\d{4,5} [A-Z][A-Za-z .()/-]{2,30},\n? ?[A-Z][A-Za-z.'-]{1,30}(?: [A-Za-z.'-]{1,25}){0,4},?"
+        r" \d{1,4}(?: ?[a-z])?\b",
+        Strength.SHAPE,
+        check=streets.town_first,
+        yes=(
+            "Ada Roe, «01924 Dresden, An der Kirche 202»",
+            "in «8400 Winterthur, Goethestrasse 54»,",
+            "wohnt in «D-18453 Rostock, Im Winkel 14a».",
+        ),
+        no=("seit 2023 Berlin, Mai 12", "order 12345 Berlin, Haus 5"),
+    ),
+    Pattern(
+        PiiType.ADDRESS,
+        r"\b(?:P\.? ?O\.? ?Box|G\.?P\.?O\.? Box|Locked Bag|Private Bag|Boite Postale|Apdo\.?|Casilla"
+        r"|Skrytka pocztowa|Postfach|Postbus|Apartado(?: de correos)?|Casella postale"
         r"|Caixa postal) \d[\d ]{0,8}\b",
         Strength.SHAPE,
         check=lambda context, start, end: (start, end_of_address(context.text, end)),

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.cues import Cue
+from pipeline.redact.names.kinds import NAME, kind_of
 from pipeline.redact.patterns.dates import DATE, DAY, MONTH, OF, YEAR, plausible
 from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
@@ -20,9 +21,33 @@ _BIRTH_BEHIND: Final = re.compile(
 )
 _OTHER_DATE: Final = re.compile(r"\d{4}|\d[./-]\d")
 """A date between the word for birth and this one: the word was that one's."""
+_LONGEST_LINE: Final = 120
+_YOUNGEST: Final = 2012
+"""Without a word for birth, a later year is rather a contract's or a letter's."""
+_PERSON_BEFORE: Final = re.compile(
+    r"[ \t>|*-]{0,4}(?:\d{1,2}[.)] )?(?P<name>[A-Z][A-Za-z'.-]+(?: [A-Za-z'.-]+){1,4})"
+    r"(?:, (?=[^\n]{0,40}\d)[A-Za-z0-9][A-Za-z0-9 ,'./-]{5,80}[a-z0-9])?(?:, | - | ?[|;\t] ?)"
+)
+_NOTHING_BEHIND: Final = re.compile(r"[ \t]{0,2}(?:\n|\Z|[,;|] ?[A-Z0-9])")
 
 
 def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    return _near_its_word(context, start, end) or _recorded(context, start, end)
+
+
+def _recorded(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A date that, without a word for birth, stands behind a person's name in a line that has little else."""
+    line = context.text.rfind("\n", max(0, start - _LONGEST_LINE), start) + 1
+    match = _PERSON_BEFORE.fullmatch(context.text, line, start)
+    if match is None or _NOTHING_BEHIND.match(context.text, end) is None:
+        return None
+    if not any(kind_of(word) & NAME for word in match["name"].split()) or not plausible(context.text[start:end]):
+        return None
+    year = re.search(r"(?:19|20)\d\d", context.text[start:end])
+    return (start, end) if year is None or int(year[0]) <= _YOUNGEST else None
+
+
+def _near_its_word(context: Context, start: int, end: int) -> tuple[int, int] | None:
     text = context.text
     cue = context.last(Cue.BIRTH, start, _REACH)
     if cue >= 0:
@@ -51,7 +76,8 @@ def _date(context: Context, start: int, end: int) -> tuple[int, int] | None:
 PATTERNS: Final = (
     Pattern(
         PiiType.DATE_OF_BIRTH,
-        r"\b[0-3]?\d ?[./-] ?[0-3]?\d ?[./-] ?(?:1[89]|20)?\d{2}\b|\b(?:1[89]|20)\d{2}[./-][01]?\d[./-][0-3]?\d\b",
+        r"\b[0-3]?\d ?[./-] ?[0-3]?\d ?[./-] ?(?:1[89]|20|')?\d{2}\b|\b[0-3]?\d [0-3]?\d (?:1[89]|20|')\d{2}\b"
+        r"|\b(?:1[89]|20)\d{2}[./-][01]?\d[./-][0-3]?\d\b",
         Strength.CUED,
         check=_birth,
         yes=(
@@ -64,9 +90,17 @@ PATTERNS: Final = (
             "geb. «04.10.1956»",
             "My date of birth is wrong in the profile, it should be «7/22/1984».",
             "«04/10/1956» (date of birth)",
+            "née le «04 10 1956» à",
+            "Ada Roe, «04.10.1956»",
+            "Named drivers\n1) Ada Roe - «10/4/56»\n2) Ada Low",
+            "Ada Roe, Lindenweg 5, «04.10.1956»",
+            "your date of birth?\n[10:03] Customer: «04.10.1956»",
+            "DOB «4/10/'56»",
         ),
         no=(
             "insured since 02.10.2020",
+            "Ada Roe, 04.10.2022",
+            "Bad Homburg, 04.10.1999",
             "ordered on 04.10.2023",
             "DOB 19564510",
             "born 45.13.1956",
@@ -75,7 +109,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.DATE_OF_BIRTH,
-        rf"\b{DAY}{OF}{MONTH}{YEAR}\b|\b{MONTH} [0-3]?\d(?:st|nd|rd|th)?,? ?(?:1[89]|20)\d{{2}}\b"
+        rf"\b{DAY}{OF}{MONTH}{YEAR}\b|\b{MONTH}[ -]?[0-3]?\d(?:st|nd|rd|th)?,?[ -]?(?:(?:1[89]|20)\d\d|'\d\d)\b"
         rf"|\b(?:1[89]|20)\d{{2}}[ -]{MONTH}[ -][0-3]?\d\b",
         Strength.CUED,
         check=_birth,
@@ -88,6 +122,16 @@ PATTERNS: Final = (
             "nacido el «3 de mayo de 1990»",
             "nata il «12 luglio 1980»",
             "born on the «22nd of November 1977»",
+            "geboren am «8.Mai 1936»",
+            "DOB «27APR1953», male",
+            "born on «5 Aug '43» in",
+            "nací el «12 de mayo de 1973»",
+            "nacida el «3 de febrero de 1990»",
+            "geboren op «25 januari 1977»",
+            "nasci em «3 de março de 1980»",
+            "Né(e) le : «3 mars 1980»",
+            "dob «Oct 5 '82»",
+            "2) Ada Roe - «May. 25, 1955»",
         ),
         no=("since 8 Oct 1983 we",),
     ),

@@ -10,8 +10,8 @@ from pipeline.redact.lexicon import lines, words
 MONTHS: Final = "|".join(lines("months"))
 MONTH: Final = rf"(?:{MONTHS})\.?"
 DAY: Final = r"[0-3]?\d(?:st|nd|rd|th|er|o|a|e)?\.?"
-OF: Final = r"(?:[ ,/-]{1,2}(?:of |de |del |den |di )?)"
-YEAR: Final = r"(?:,? ?(?:de |del |of )?|[-/ ])(?:1[89]|20)?\d{2}"
+OF: Final = r"(?:[ ,/-]{0,2}(?:of |de |del |den |di )?)"
+YEAR: Final = r"(?:[,.]? ?(?:de |del |of )?|[-/ ])(?:1[89]|20|')?\d{2}"
 
 _ROMAN: Final = r"(?:XII|XI|IX|X|VIII|VII|VI|IV|V|III|II|I)"
 _NUMERAL: Final = (

@@ -14,20 +14,22 @@ from pipeline.redact.patterns.standing import digits, touching
 from pipeline.redact.pii import PiiType
 
 _PASSPORT_TOKEN: Final = (
-    r"[A-Z]{0,3} ?\d{6,9}[A-Z]?|[A-Z0-9]{6,10}|\d{2}[ -]?[A-Z]{2}[ -]?\d{5}|\d{3}[ .-]\d{3}[ .-]\d{3}"
+    r"[A-Z]{0,3} ?\d{6,9}[A-Z]?|[A-Z]\d{1,2} \d{6,7}|[A-Z0-9]{6,10}|\d{2}[ -]?[A-Z]{2}[ -]?\d{5}"
+    r"|\d{3}[ .-]\d{3}[ .-]\d{3}"
     r"|[A-Z]{1,3}[ -]?\d{2,4}(?:[ -]\d{2,4}){1,3}|[A-Z]\d{2}[ -][A-Z0-9]{2,3}[ -][A-Z0-9]{2,4}"
 )
 _PASSPORT_FORM: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{_PASSPORT_TOKEN})(?![A-Za-z0-9])")
 _GERMAN_DOCUMENT: Final = re.compile(r"[CFGHJKLMNPRTVWXYZ]{9,10}")
 """German document numbers use no vowels and may have no digit."""
 
+_SEPARATORS: Final = re.compile(r"[ ._/-]+")
 _VIN_LENGTH: Final = 17
 _MAKERS: Final = words("vehicle_makers")
 
 
 def _vin(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    value = context.text[start:end].upper()
-    if touching(context, start, end) or not 4 <= digits(value) < 17:
+    value = _SEPARATORS.sub("", context.text[start:end]).upper()
+    if len(value) != _VIN_LENGTH or touching(context, start, end) or not 4 <= digits(value) < 17:
         return None
     if checksums.vin(value) or value[:3] in _MAKERS or context.after(Cue.VIN, start, reach=60):
         return start, end
@@ -60,6 +62,15 @@ PATTERNS: Final = (
         no=("84a6cea4e50d49a00", "12345678901234567"),
     ),
     Pattern(
+        PiiType.VIN,
+        r"\b[A-HJ-NPR-Z0-9]{3}[ -][A-HJ-NPR-Z0-9]{5,6}[ -][A-HJ-NPR-Z0-9]{8,9}\b"
+        r"|\b[A-HJ-NPR-Z0-9]{4}[ -][A-HJ-NPR-Z0-9]{4}[ -][A-HJ-NPR-Z0-9]{4}[ -][A-HJ-NPR-Z0-9]{5}\b",
+        Strength.PROVEN,
+        check=_vin,
+        yes=("Ford, «1HG-CM8263-3A004352»", "FIN «WVWZ ZZ1J ZXW0 00001»,"),
+        no=("ABC 123456 78901234",),
+    ),
+    Pattern(
         PiiType.PASSPORT,
         r"\bP[A-Z<][A-Z]{3}[A-Z<]{39}",
         Strength.PROVEN,
@@ -83,6 +94,8 @@ CUED: Final = (
         yes=(
             "my passport, number «876184294», issued",
             "passport («Z92504528»)",
+            "Passport «H7 916573» was",
+            "Paspoortnummer «NRMEZ9GB8»\nPakket 1234",
             "Meine Ausweisnummer lautet «GTHYV2ZXL».",
             "Mon passeport porte le numero «15QY88394».",
             "Passport ........ «P 8718094»",

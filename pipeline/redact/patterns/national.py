@@ -106,9 +106,12 @@ def _ssn(context: Context, start: int, end: int) -> tuple[int, int] | None:
     digits = _SEPARATORS.sub("", text[start:end])
     if digits[:3] in ("000", "666") or digits[3:5] == "00" or digits[5:] == "0000" or not _apart(context, start, end):
         return None
-    if text[start + 3] == "-" and text[start + 6] == "-":
+    if _DASHED_SSN.fullmatch(text, start, end):
         return None if context.named(Cue.OTHER_NUMBER, start) else (start, end)
     return (start, end) if context.after(Cue.SSN, start, _REACH) else None
+
+
+_DASHED_SSN: Final = re.compile(r"\d{3}(-| - )\d\d\1\d{4}")
 
 
 def _announced(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -140,10 +143,16 @@ def _national(
 PATTERNS: Final = (
     Pattern(
         PiiType.SSN,
-        r"\b\d{3}[- .]?\d{2}[- .]?\d{4}\b",
+        r"\b\d{3}(?:[- .]?| - )\d{2}(?:[- .]?| - )\d{4}\b",
         Strength.PROVEN,
         check=_ssn,
-        yes=("it is «115-01-3054».", "SSN «749 61 9591»", "social security number: «399710677»"),
+        yes=(
+            "it is «115-01-3054».",
+            "here it is: «430 - 25 - 7033»",
+            "SSN should read 749 61 9591 (not «749.61.9592»)",
+            "SSN «749 61 9591»",
+            "social security number: «399710677»",
+        ),
         no=("666-12-3456", "399710677", "115-01-3054-2", "order 115-01-3054"),
     ),
     _national(
@@ -154,9 +163,14 @@ PATTERNS: Final = (
         no=("GB123456A", "AB1234567"),
     ),
     _national(
-        r"\b[1-478] ?\d{2} ?(?:[0-9]{2}) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3}[ /.-]{0,3}\d{2}\b",
+        r"\b[1-478][ .-]?\d{2}[ .-]?(?:[0-9]{2})[ .-]?(?:\d{2}|2[AB])[ .-]?\d{3}[ .-]?\d{3}[ /.-]{0,3}\d{2}\b",
         _proven(_french),
-        yes=("Mon numero est le «2 55 08 14 168 025 38».", "«255081416802538»"),
+        yes=(
+            "Mon numero est le «2 55 08 14 168 025 38».",
+            "«255081416802538»",
+            "n° SS «2.55.08.14.168.025.38».",
+            "«2-55-08-14-168-025-38»",
+        ),
         no=("255081416802539",),
     ),
     _national(
@@ -207,7 +221,12 @@ PATTERNS: Final = (
         yes=("«756.9217.0769.85»",),
         no=("7569217076984",),
     ),
-    _national(r"\b\d{4} ?\d{6}\b", _said(_compact(vnr.is_valid)), yes=("SVNR «1237 010180»",), no=("1237 010180",)),
+    _national(
+        r"\b\d{4} ?\d{6}\b",
+        _said(_compact(vnr.is_valid)),
+        yes=("SVNR «1237 010180»", "SV-Nummer lt. e-card: «1237010180»"),
+        no=("1237 010180",),
+    ),
     _national(
         r"\b\d{7}[A-W][A-IW]?\b", _proven(pps.is_valid), caseless=True, yes=("PPS «6433435F»",), no=("6433435E",)
     ),

@@ -22,8 +22,11 @@ _SHORTEST_URL: Final = 8
 _TRAILING: Final = ".,;:!?)'\""
 _USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
 _SECRET_PARAMETER: Final = re.compile(
-    r"[?&#;](?:[a-z0-9]{0,20}[_-])?(?:token|api_?key|apikey|key|secret|password|passwd|pwd|pass|auth|authorization|sig"
-    r"|signature|session|sessionid|sid|jwt|code|access|credential|credentials|otp|ticket)=[^&\s#]{4,}",
+    r"[?&#;](?:[a-z0-9]{0,20}[_-]){0,3}(?:token|api_?key|apikey|key|secret|password|passwd|pwd|pass|auth"
+    r"|authorization|sig"
+    r"|signature|session|sessionid|sid|jwt|code|access|credential|credentials|otp|ticket|awsaccesskeyid"
+    r"|googleaccessid|accesskeyid|clientsecret"
+    r"|refreshtoken|accesstoken|authtoken|sessiontoken|hmac|policy|sharedaccesssignature)=[^&\s#]{4,}",
     re.IGNORECASE,
 )
 
@@ -108,6 +111,8 @@ PATTERNS: Final = (
             "«postgres://app:s3cret@db.example.org:5432/crm»",
             "«https://example.org/reset?user=jane&token=Zm9vYmFy», then",
             "«redis://:pw123@cache.example.net:6379/0»",
+            "«https://example.org/a.csv?X-Amz-Algorithm=AWS4&X-Amz-Signature=9e175a4c0d70074c», opened",
+            "«https://example.org/a?se=2026-01-01&sp=r&sig=Zm9vYmFy%3D»",
             "«jdbc:mysql://db.example.org/crm?user=a&password=geheim»",
         ),
         no=("https://example.org/articles/reset-2fa", "https://example.org/?page=2", "http://example.org:8080/x"),

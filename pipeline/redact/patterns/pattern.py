@@ -12,7 +12,15 @@ from typing import Final
 from pipeline.redact.cues import Cue
 from pipeline.redact.pii import PiiType
 
-_SENTENCE_END: Final = re.compile(r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)(?<!\.)[.!?][\"')]?\s|\n\s*\n", re.IGNORECASE)
+_SENTENCE_END: Final = re.compile(
+    r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)(?<!\blt)(?<!\bca)(?<!\bgem)(?<!\bbzw)(?<!\bref)(?<!\btel)(?<!\bgeb)(?<!\.)[.!?][\"')]?\s|\n\s*\n",
+    re.IGNORECASE,
+)
+
+_ANSWER: Final = re.compile(
+    r"[^\n]{0,24}[?:] ?\r?\n[\[(>]{0,2}[0-9:., APMapm/-]{0,20}[\])]?[ -]{0,3}(?:[A-Za-z][A-Za-z .'()/-]{0,30}: ?)?"
+)
+"""From a question's word to the answer in the chat's next line."""
 
 _SAYS_WHAT: Final = re.compile(
     r" ?(?:(?:,|as|is|was|for|being|=|als|ist|comme|est|como|es|come) ?){1,2}\(?(?:my|the|our|his|her|their|a|your"
@@ -66,7 +74,10 @@ class Context:
         place = bisect_right(ends, start) - 1
         if place < 0 or start - ends[place] > reach:
             return -1
-        return ends[place] if _SENTENCE_END.search(self.text, ends[place] + 1, start) is None else -1
+        at = ends[place]
+        if _SENTENCE_END.search(self.text, at + 1, start) is None or _ANSWER.fullmatch(self.text, at, start):
+            return at
+        return -1
 
     def after(self, cue: Cue, start: int, reach: int = 40) -> bool:
         """True when there is such a `last` cue."""

@@ -14,11 +14,11 @@ from pipeline.redact.pii import PiiType
 
 _EXTENSION: Final = re.compile(
     r"(?:,? {0,2}(?:ext(?:ension)?\.?|x|extn\.?|durchwahl|dw|poste|int\.?|toestel|anexo"
-    r"|ramal) {0,2}\.?:? {0,2}\d{1,6}\b)",
+    r"|ramal) {0,2}\.?:? {0,2}\d{1,6}\b| ?# ?\d{1,6}\b)",
     re.IGNORECASE,
 )
 _INTERNATIONAL: Final = re.compile(r"(?:\+|00) ?\(?[1-9]\d{0,2}\)?(?:[ ./-]{0,3}\(?\d{1,8}\)?){1,8}")
-_TRUNK: Final = re.compile(r"\(?0\d{1,5}\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
+_TRUNK: Final = re.compile(r"\(?0(?:\) ?\d| ?\d{1,5})\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
 _DATE: Final = re.compile(r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d-\d\d-\d\d)(?![./-]?\d)")
 _DECIMAL: Final = re.compile(r"\d+[.,]\d{1,3}")
 _NANP_LEAD: Final = re.compile(r"(?<![0-9A-Za-z])1[ .-]?\Z")
@@ -101,7 +101,7 @@ def _trunk(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     if text[start - 1 : start] == "(":
         start -= 1
     before = context.before(start)
-    if before.isalnum() or before in _JOINED + "+":
+    if before.isalnum() or (before in _JOINED + "+" and not _labelled(text, start)):
         return None
     if _DATE.match(text, start) or _GROUP_BEFORE.search(text[max(0, start - 5) : start]):
         return None
@@ -119,6 +119,25 @@ def _trunk(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     return None if _someone_elses(context, start, announced) else (start, _with_extension(text, end))
 
 
+def _labelled(text: str, start: int) -> bool:
+    """A word and a colon, or an equals sign, touch the number: `caller:020...`."""
+    return text[start - 1] in ":=" and text[start - 2 : start - 1].isalpha()
+
+
+def _grouped(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A national form that is told by its groups alone."""
+    text = context.text
+    if text[start - 1 : start] == "(":
+        start -= 1
+    before = context.before(start)
+    if before.isalnum() or (before in _JOINED + "+" and not _labelled(text, start)) or not _free_behind(context, end):
+        return None
+    if _GROUP_BEFORE.search(text[max(0, start - 5) : start]):
+        return None
+    announced = context.after(Cue.PHONE, start)
+    return None if _someone_elses(context, start, announced) else (start, _with_extension(text, end))
+
+
 def _north_american(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """Three, three and four digits; country code and bracket may stand before them."""
     text = context.text
@@ -130,7 +149,7 @@ def _north_american(context: Context, start: int, end: int) -> tuple[int, int] |
     if text[start - 1 : start] == "+":
         return None
     before = context.before(start)
-    if before.isalnum() or before in _JOINED or not _free_behind(context, end):
+    if before.isalnum() or (before in _JOINED and not _labelled(text, start)) or not _free_behind(context, end):
         return None
     if _GROUP_BEFORE.search(text[max(0, start - 5) : start]):
         return None
@@ -198,7 +217,7 @@ def _with_extension(text: str, end: int) -> int:
     return end if match is None else match.end()
 
 
-PATTERNS: Final = (
+PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         PiiType.PHONE,
         r"\+ ?\(?[1-9](?:[ ./()-]{0,4}[0-9]){7}",
@@ -235,7 +254,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b0[1-9](?:[ ./()-]{0,3}[0-9]){7}",
+        r"\b0[ )]?[1-9](?:[ ./()-]{0,3}[0-9]){7}|\b0[ )]? [1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_trunk,
         yes=(
@@ -245,6 +264,9 @@ PATTERNS: Final = (
             "«0171/1234567»",
             "«0612345678»",
             "«04 1234 5678»",
+            "an: «0 30 / 91 28 00 65».",
+            "au «(0)4 91 34 31 96».",
+            "caller:«020 7946 0958»|callee",
         ),
         no=("on 04.10.1956", "08-07-2024", "04:18", "order 017-7397039-3970200", "01/02/03"),
     ),
@@ -260,8 +282,29 @@ PATTERNS: Final = (
             "«415.555.2671 x12»",
             "«415-555-2671x12»",
             "«4155552671»",
+            "Text «415-555-2671 #228», do not",
         ),
         no=("order 4155552671", "415-555-2671-8", "#4155552671"),
+    ),
+)
+PATTERNS += (
+    Pattern(
+        PiiType.PHONE,
+        r"\b[1-9]\d\) ?(?:9[ .-]?)?\d{4}[ .-]\d{4}\b"  # Brazil
+        r"|\b55 ?[1-9]\d ?9\d{4}[ -]?\d{4}\b"
+        r"|\b[6-9]\d{4}[ -]\d{5}\b"  # India
+        r"|\b1[38]00[ -]\d{3}[ -]\d{3}\b|\b0?800[ -]\d{3}[ -]\d{3,4}\b|\b1[38]00[ -]\d{2}[ -]\d{2}[ -]\d{2}\b",
+        Strength.SHAPE,
+        check=_grouped,
+        yes=(
+            "retornar no «(21) 3152-9591».",
+            "ligue «(11) 98765-4321»",
+            "no «5511 960738274».",
+            "it is now «98330-36649».",
+            "«1300 152 213».",
+            "caller:«0800 741 3513»|callee",
+        ),
+        no=("order 98330-36649", "98330-36649-2", "AB-98330-36649"),
     ),
 )
 CUED: Final = (

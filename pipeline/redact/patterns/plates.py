@@ -49,6 +49,11 @@ def _alone(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return start, end
 
 
+def _near_its_word(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A form that product codes share: in a sentence about plates."""
+    return (start, end) if context.after(Cue.PLATE, start, reach=60) and not touching(context, start, end) else None
+
+
 def _german(context: Context, start: int, end: int) -> tuple[int, int] | None:
     value = context.text[start:end]
     district = re.split(r"[ -]", value, maxsplit=1)[0].upper()
@@ -82,6 +87,12 @@ _WORD_AND_NUMBER: Final = re.compile(r"[a-z]{2,} \d+|\d{1,3} [a-z]+")
 _MONEY: Final = re.compile(r"\b(?:EUR|USD|GBP|CHF)\b")
 
 
+def _behind_a_model(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """Behind make and model, and a comma: letters and digits both."""
+    letters = sum(char.isalpha() for char in context.text[start:end])
+    return _plate(context, start, end) if letters > 1 else None
+
+
 def _measures(value: str) -> bool:
     return any(group in _NO_LETTERS for group in _GROUP.findall(value))
 
@@ -104,6 +115,16 @@ PATTERNS: Final = (
         check=_alone,
         yes=("la voiture «AB-123-CD» et", "«AB 123 CD»"),
         no=("AB-123-CD-4", "order AB-123-CD"),
+    ),
+    Pattern(
+        PiiType.LICENSE_PLATE,
+        r"\b(?:A[BLV]?|B[AIU]?|C[ACEORSU]?|G[CEIRU]|HU?|IB|J|L[EOU]?|M[ALU]?|NA|O[RU]?|P[MO]?|S[AEGOS]?|T[EFO]?"
+        r"|V[AIR]?"
+        r"|ZA?)-\d{4}-[A-Z]{1,2}\b",  # Spain until 2000
+        Strength.SHAPE,
+        check=_near_its_word,
+        yes=("La matrícula del otro coche es «M-4736-LX».",),
+        no=("the car model M-4736-LX",),
     ),
     Pattern(
         PiiType.LICENSE_PLATE,
@@ -165,6 +186,28 @@ CUED: Final = (
             "registration fee 614 EUR",
             "flight LH1234 to the registration desk",
         ),
+    ),
+    Cued(
+        PiiType.LICENSE_PLATE,
+        Cue.VEHICLE,
+        re.compile(
+            r"[ :,(]{1,3}[A-Z][A-Za-z]{1,12}(?: [A-Za-z0-9.-]{1,10}){0,4}, "
+            r"(?P<value>(?!(?:BMW|VW|MG|KIA|GMC|RAM) )[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,5})(?=[,.;)\n]|\Z)"
+        ),
+        check=_behind_a_model,
+        yes=("Vehicle: Ford Focus 1.6, «OS7 32Z», then", "the car, VW Golf, «TI 48210»."),
+        no=("vehicle: Ford Focus 1.6, BLACK",),
+    ),
+    Cued(
+        PiiType.LICENSE_PLATE,
+        Cue.VEHICLE,
+        re.compile(
+            r"[ (]{1,2}(?P<value>[A-Z]\d{1,3} ?[A-Z]{3}|[A-Z]\d{2} \d[A-Z]{2}"
+            r"|[A-Z]{3} ?\d{1,3}[A-Z])(?=[,.;)\n])"
+        ),
+        check=_plate,
+        yes=("the car («H7 GST») is", "TP veh «KUA 44F», TP name"),
+        no=("the car (BMW X5) is",),
     ),
     Cued(
         PiiType.LICENSE_PLATE,

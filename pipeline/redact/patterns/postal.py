@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.lexicon import words
+from pipeline.redact.names.kinds import kind_of
 from pipeline.redact.patterns.dates import MONTHS
 
 _US_STATES: Final = (
@@ -18,8 +19,10 @@ _US_STATE_NAMES: Final = (
     "|Illinois|Indiana"
     "|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri"
     "|Montana|Nebraska"
-    "|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania"
-    "|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin"
+    "|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|Oregon"
+    "|Pennsylvania"
+    "|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia"
+    "|Wisconsin"
     "|Wyoming"
 )
 _OTHER_REGIONS: Final = "AB|BC|MB|NB|NL|NS|NT|NU|ON|PE|QC|SK|YT|NSW|VIC|QLD|SA|WA|TAS|ACT|NT"
@@ -36,7 +39,7 @@ _COUNTRIES: Final = (
 US_CODE: Final = rf"(?:{_US_STATES}|{_US_STATE_NAMES}),? {{1,2}}\d{{5}}(?:-\d{{4}})?"
 UK_CODE: Final = r"(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]{0,2} ?\d[A-Z]{2})"
 CANADA_CODE: Final = r"[A-CEGHJ-NPR-TVXY]\d[A-CEGHJ-NPR-TV-Z][ -]?\d[A-CEGHJ-NPR-TV-Z]\d"
-_IRISH_CODE: Final = r"[ACDEFHKNPRTVWXY]\d[0-9W] ?[A-Z0-9]{2,3}\d[A-Z0-9]?"
+_IRISH_CODE: Final = r"[ACDEFHKNPRTVWXY]\d[0-9W] ?[A-Z0-9]{4}"
 _BEHIND_TOWN: Final = (
     rf"(?:{US_CODE}|{UK_CODE}|(?:(?:{_OTHER_REGIONS}),? {{1,2}})?{CANADA_CODE}|(?:{_OTHER_REGIONS}),? \d{{4}}"
     r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2,5},? \d{5}(?:-?\d{3,4})?|\d{5}|\d{4}(?![./-]?\d)"
@@ -51,15 +54,18 @@ _CAPITAL: Final = r"[A-Z][A-Za-z'-]{0,30}(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.
 _LINKING: Final = (
     "sur|sous|les|le|la|de|du|des|en|aux?|et|d'|l'|am|an der|an dem|an|der|im|in|ob|bei|vor|auf|unter|the|upon"
     "|on|under|of"
+    r"|v\. ?d\.|[aiou]\. ?d\.|[aibouv]\."
     "|del|della|di|do|da|dos|das|los|las|el|y|e|aan|den|op|van|het|nad|pod|pri|i|los altos|cedex"
 )
 _TOWN: Final = (
     rf"(?:(?:da|das|do|dos|de|del|la|los|las|le|les|l') )?{_CAPITAL}"
-    rf"(?: (?:(?:{_LINKING}) ){{0,2}}\(?{_CAPITAL}\)?){{0,3}}(?: (?:CEDEX|Cedex)(?: \d\d)?)?"
+    rf"(?: (?:(?:{_LINKING}) ){{0,2}}\(?{_CAPITAL}\)?){{0,3}}(?: [ai]\.[A-Z][a-z]{{0,12}}\.?)?(?: (?:CEDEX"
+    rf"|Cedex)(?: \d\d)?)?"
 )
-_GAP: Final = r"(?: ?[,;] ?\n?[ >]{0,2}|\n[ >]{0,2}| - | )"
+_GAP: Final = r"(?: ?[,;] ?\n?[ >]{0,2}|\n[ >]{0,2}| - | in (?=[A-Z0-9-]{0,3}\d)| )"
 _UNIT_WORDS: Final = (
-    "apartment|appartement|apartamento|appartamento|appt|apto|apt|ap|suite|ste|unit|flat|floor|fl|room|rm|building|bldg"
+    "apartment|appartement|apartamento|appartamento|appt|apto|apt|ap|suite|ste|unit|flat|floor|fl|room|rm"
+    "|building|bldg"
     "|lot|box|bte|boite|bat|batiment|wohnung|whg|top|stiege|etage|og|eg|piso|puerta|escalera|esc|planta|portal"
     "|bajo|atico"
     "|local|interior|interno|int|scala|sc|piano|andar|bloco|bl|edif|edificio|casa|sala|dto|esq|fte|frente|bus"
@@ -69,15 +75,22 @@ _UNIT_WORDS: Final = (
 _UNIT: Final = re.compile(
     rf"(?: ?,? ?\n?[ >]{{0,2}}(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
     r"|\d{1,2}\. ?(?:OG|EG|DG|UG|Stock|Etage|Obergeschoss|Stiege|NP)\b"
-    r"|\d{1,2}(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?"
+    r"|\d{1,2}\.?(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?"
     r")){1,5}",
     re.IGNORECASE,
 )
 _INNER_NUMBER: Final = re.compile(r" \d{1,4}(?=[,\n])")
+_HOUSE_GOES_ON: Final = re.compile(
+    r"(?:[-/ ] ?(?:[IVX]{1,4}|[A-Za-z]|hs|huis|bis|ter|quater|links|rechts|\d{1,4}[A-Za-z]?)){1,3}(?= ?(?:[,\n]"
+    r"|\Z| in \d))"
+    r"|(?:[-/](?:[IVX]{1,4}|[A-Za-z]|\d{1,4}[A-Za-z]?)){1,3}(?![A-Za-z0-9])"
+)
+"""A flat or a floor behind the house number: `85-II`, `12/A`, `170 A`, `216 hs`."""
 _DIRECTION: Final = re.compile(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
 _TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{_TOWN}(?: \d{{1,2}}\b)?{_GAP}? ?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
 _TOWN_IN_STATE: Final = re.compile(
-    rf"{_GAP}{_TOWN}(?:,? (?:{_US_STATES}|{_OTHER_REGIONS})(?![A-Za-z0-9])(?: {{1,2}}[A-Z]\d[A-Z] ?\d[A-Z]\d)?"
+    rf"{_GAP}{_TOWN}(?:,? (?:{_US_STATES}|{_US_STATE_NAMES}"
+    rf"|{_OTHER_REGIONS})(?![A-Za-z0-9])(?: {{1,2}}[A-Z]\d[A-Z] ?\d[A-Z]\d)?"
     rf"| ?/ ?[A-Z]{{2}}\b(?:,? (?:CEP:? )?\d{{5}}-?\d{{3}})?)"
 )
 _DISTRICT: Final = re.compile(rf" ?[-,] {_TOWN}(?=, {_TOWN} ?[/,-] ?[A-Z]{{2}}\b)")
@@ -100,7 +113,7 @@ _CITIES: Final = frozenset(city.replace("_", " ") for city in words("cities"))
 _REACH: Final = 160
 """How far left of a postcode its house number may stand."""
 _MOST_SEGMENTS: Final = 4
-HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/](?:\d{1,5}[A-Za-z]?|[A-Za-z]\b))?(?: 1/2)?"
+HOUSE: Final = r"\d{1,6}[A-Za-z]?(?:[-/](?:\d{1,5}[A-Za-z]?|[A-Za-z]\b|[IVX]{1,4}\b)){0,3}(?: 1/2)?"
 FLAT: Final = (
     r"(?:(?:Flat|FLAT|flat|Apartment|APARTMENT|Apt\.?|APT|Unit|UNIT|Suite|SUITE|Room|Studio|No\.?|H\.? ?No\.?)"
     r" #?[A-Za-z0-9]{1,6},? ?\n?)"
@@ -121,14 +134,16 @@ _NUMBER_LAST: Final = re.compile(
 )
 _MIDDLE: Final = re.compile(rf"(?:{_SEGMENT_WORD}(?: |\Z)){{1,8}}|\d{{1,5}}[A-Za-z]? ?|")
 _BARE_NUMBER: Final = re.compile(r"\d{1,5}[A-Za-z]? ?|[sS]/[nN] ?")
+_NO_ADDRESS_CROSSES: Final = re.compile(r"\n[ >]{0,2}\n|[A-Za-z0-9]{5,}\.[ \n]")
 _TOWN_AT_END: Final = re.compile(rf"(?:^|[ \n:])(?P<whole>{_TOWN},? ?\n?)\Z")
 _MONTH: Final = re.compile(rf"\b(?:{MONTHS}|uhr|eur|usd)\b", re.IGNORECASE)
 
 
 def end_of_address(text: str, end: int) -> int:
     """Where an address ends whose street and house number ended at `end`; `end` itself when nothing follows."""
-    if match := _DIRECTION.match(text, end):
-        end = match.end()
+    for rule in (_HOUSE_GOES_ON, _DIRECTION):
+        if match := rule.match(text, end):
+            end = match.end()
     if match := _INNER_NUMBER.match(text, end):
         end = match.end()
     if match := _UNIT.match(text, end):
@@ -140,7 +155,7 @@ def end_of_address(text: str, end: int) -> int:
             end = match.end()
             break
     else:
-        if (match := _TOWN_ONLY.match(text, end)) and (size := _city(match[1])):
+        if (match := _TOWN_ONLY.match(text, end)) and (size := _town(match[1], text[match.end() : match.end() + 3])):
             end = match.start(1) + size
             if match := _TOWN_GOES_ON.match(text, end):
                 end = match.end()
@@ -153,8 +168,9 @@ def end_of_address(text: str, end: int) -> int:
 
 def has_code(text: str, end: int) -> bool:
     """True when a postcode, with or without a town, follows; a flat may stand between."""
-    if match := _UNIT.match(text, end):
-        end = match.end()
+    for behind in (_HOUSE_GOES_ON, _UNIT):
+        if match := behind.match(text, end):
+            end = match.end()
     return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
 
 
@@ -164,8 +180,11 @@ def start_of_address(text: str, start: int, floor: int) -> int | None:
     Goes left over parts between commas and line ends, each made of capitals and numbers only, to the one with the
     house number. None when there is no such part, or it stands before `floor`.
     """
-    window = text[max(0, start - _REACH, min(floor, start)) : start]
-    base = start - len(window)
+    begin = max(0, start - _REACH, min(floor, start))
+    for stop in _NO_ADDRESS_CROSSES.finditer(text, begin, start):
+        begin = stop.end()
+    window = text[begin:start]
+    base = begin
     ends = [(match.start(), match.end()) for match in _SEPARATOR.finditer(window)]
     right = len(window)
     for cut, resume in [*ends[::-1], (0, 0)][: _MOST_SEGMENTS + 1]:
@@ -185,9 +204,29 @@ def start_of_address(text: str, start: int, floor: int) -> int | None:
 
 
 def start_of_town(text: str, start: int, floor: int) -> int | None:
-    """Where the town before a postcode at `start` begins."""
+    """Where the town before a postcode at `start` begins; `ID 12345` is Idaho's only behind a comma."""
     match = _TOWN_AT_END.search(text, max(0, start - 60, min(floor, start)), start)
+    if match is not None and text.startswith("ID ", start) and "," not in match["whole"]:
+        return None
     return None if match is None else match.start("whole")
+
+
+def _town(words_: str, behind: str) -> int:
+    """How many characters of the words are a town's name: a large city's, or one that is built like a town's."""
+    if size := _city(words_):
+        return size
+    if match := _BUILT_LIKE_A_TOWN.match(words_):
+        return match.end()
+    first = kind_of(words_.split(" ")[0])
+    return len(words_) if not first and (not behind.strip() or behind[0] in ".,;)\n" or _GOES_ON.match(behind)) else 0
+
+
+_GOES_ON: Final = re.compile(r" [a-z(]|\?")
+_BUILT_LIKE_A_TOWN: Final = re.compile(
+    r"(?:[A-Z]'?[A-Za-z]+-)+(?:upon|on|in|by|under|le|la|les|en|sur|sous|de|du|des|aux|am|an|bei|the|of|St|Sainte?)"
+    r"-[A-Za-z-]+|(?:Bad|Saint|Sankt|St\.|San|Santa|Sao|Los|Las|El|La|Le|Fort|Mount|Port|Lake|New|Villa|Castel|Monte)"
+    r" [A-Z][a-z]{2,20}"
+)
 
 
 def _city(words_: str) -> int:

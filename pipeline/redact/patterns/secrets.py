@@ -10,7 +10,7 @@ from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
 _TOKEN: Final = r"A-Za-z0-9_+/=.~-"
-_PREFIXED: Final = re.compile(rf"[{_TOKEN}]{{8,2000}}")
+_PREFIXED: Final = re.compile(rf"(?:[0-9]{{8,10}}:)?[{_TOKEN}]{{8,2000}}")
 _BLOCK: Final = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,8000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
 )
@@ -67,14 +67,16 @@ PATTERNS: Final = (
         r"|gh[pousr]_[A-Za-z0-9]{20}|github_pat_[A-Za-z0-9]{10}|glpat-[A-Za-z0-9_-]{10}|xox[abeoprs]-[A-Za-z0-9-]{8}"
         r"|xapp-[0-9]-[A-Z0-9]{6}|AIza[A-Za-z0-9_-]{20}|ya29\.[A-Za-z0-9_-]{10}|GOCSPX-[A-Za-z0-9_-]{10}"
         r"|SG\.[A-Za-z0-9_-]{10}|key-[0-9a-f]{32}|npm_[A-Za-z0-9]{20}|pypi-[A-Za-z0-9_-]{16}|dop_v1_[0-9a-f]{16}"
-        r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16}|hf_[A-Za-z0-9]{20}|sq0(?:atp|csp)-[A-Za-z0-9_-]{10}|whsec_[A-Za-z0-9]{10}"
+        r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16}|hf_[A-Za-z0-9]{20}|sq0(?:atp|csp)-[A-Za-z0-9_-]{10}"
+        r"|whsec_[A-Za-z0-9]{10}"
         r"|rzp_(?:live|test)_[A-Za-z0-9]{8}|EAA[A-Za-z0-9]{20}|eyJ[A-Za-z0-9_-]{10,20}\.?|AGE-SECRET-KEY-1"
         r"|(?:lin_api|phc|rnd|sntrys|dckr_pat|tskey|pat|figd|ATATT|secret|r8|gsk|nvapi)_[A-Za-z0-9-]{16}"
-        r"|xkeysib-[0-9a-f]{16})",
+        r"|xkeysib-[0-9a-f]{16}|[0-9]{8,10}:[A-Za-z0-9_-]{30})",
         Strength.PROVEN,
         check=_whole,
         yes=(
             "key «sk-proj-abcdefghijklmnop1234» and",
+            "the key «1234567890:AAabcdefghijklmnopqrstuvwxyz0123456» in",
             "«AKIA" + "ABCDEFGHIJKLMNOP».",
             f"«{_JWT}JIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_123»",
         ),

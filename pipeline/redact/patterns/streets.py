@@ -30,7 +30,8 @@ _FLAT_BEFORE: Final = re.compile(
 )
 _WORD: Final = re.compile(r"[A-Za-z'-]+")
 _TYPES: Final = words("street_types")
-_WHOLE_STREETS: Final = frozenset(["Broadway", "Strand", "Embankment", "Bowery", "Esplanade", "Promenade", "Parade"])
+_WHOLE_STREETS: Final = words("whole_streets")
+WHOLE_STREETS: Final = "|".join(sorted(_WHOLE_STREETS))
 _IDLE_WORDS: Final = words("not_in_street_names")
 
 _NUMBER_BEHIND: Final = (
@@ -73,7 +74,7 @@ def english(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     street = _ENGLISH_STREET.match(text, start) or _ENGLISH_LOWER.match(text, start)
     if street is None:
         return None
-    types = [word for word in _WORD.finditer(street[0]) if word[0].title() in _TYPES]
+    types = [word for word in _WORD.finditer(street[0]) if word[0].title() in _TYPES or word[0] in _WHOLE_STREETS]
     if not types or not _IDLE_WORDS.isdisjoint(street[0].split()):
         return None
     end = start + types[-1].end()
@@ -89,9 +90,10 @@ def english(context: Context, start: int, _end: int) -> tuple[int, int] | None:
 def french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     """House number, then the type of the street, then its name."""
     text = context.text
-    if context.before(start) in "-/.,#" and context.before(start) != " ":
+    if context.before(start) in "-/.,#":
         return None
-    head = _FRENCH_HEAD.match(text, start)
+    number, start = start, _with_building(text, start)
+    head = _FRENCH_HEAD.match(text, number)
     if head is None:
         return None
     if name := _FRENCH_NAME.match(text, head.end()):
@@ -101,6 +103,17 @@ def french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     return None
 
 
+def _with_building(text: str, start: int) -> int:
+    """Where the address begins whose house number stands at `start`: at a building or a flat before it."""
+    match = _BUILDING_BEFORE.search(text, max(0, start - 50), start)
+    return start if match is None else match.start()
+
+
+_BUILDING_BEFORE: Final = re.compile(
+    r"(?<![A-Za-z])(?:(?:Bat|Batiment|Res|Residence|Appt|Apt|App|Appartement|Esc|Escalier|Porte|Etage|Lot|Tour"
+    r"|Hall|Chez)"
+    r"\b\.? ?[A-Za-z0-9][A-Za-z0-9' -]{0,20},[ \n] ?){1,3}\Z"
+)
 _FRENCH_HEAD: Final = re.compile(
     rf"\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:(?:{FRENCH_TYPES})\b\.?|r\.)",
     re.IGNORECASE,
@@ -154,7 +167,81 @@ _HOUSE_BEHIND: Final = re.compile(r"[ ,]*\d")
 
 def prefixed(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """A German street without a type (`Am Markt 5`): only with a postcode behind, or a word for addresses before."""
+    while context.text[end - 1] == " ":
+        end -= 1
     stop = end_of_address(context.text, end)
-    if stop > end or context.after(Cue.ADDRESS, start, reach=24):
-        return start, stop
+    if stop > end or context.after(Cue.ADDRESS, start, reach=24) or _is_cell(context, start, stop):
+        return None if _NO_STREET.search(context.text, start, end) else (start, stop)
     return None
+
+
+def _is_cell(context: Context, start: int, end: int) -> bool:
+    """A line, or a part of one between commas, of its own."""
+    before, behind = context.text[max(0, start - 2) : start], context.text[end : end + 2]
+    return (not before or before in (", ", "| ") or before[-1] in "\n;") and (
+        not behind or behind in (", ", " |") or behind[0] in "\n;"
+    )
+
+
+_NO_STREET: Final = re.compile(
+    r" (?:Jan|Feb|Mar|Apr|Mai|Juni|Juli|Aug|Sep|Okt|Nov|Dez|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag"
+    r"|Sonntag|Jahr|Tag|Monat|Alter|Kapitel|Punkt|Fall|Schnitt|Wert|Raum|Bereich|Quartal|Zeitraum|Paragraph|Stand)"
+)
+
+
+def house_name(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """A house with a name instead of a number, and a comma: a street's type, or a postcode, in what follows."""
+    text, end = context.text, end - 1
+    street = _STREET_WITHOUT_NUMBER.match(text, end)
+    if street is not None and any(
+        word.title() in _TYPES or word in _WHOLE_STREETS for word in _WORD.findall(street["name"])
+    ):
+        return start, end_of_address(text, street.end())
+    return (start, end_of_address(text, end)) if has_code(text, end) else None
+
+
+_STREET_WITHOUT_NUMBER: Final = re.compile(
+    r",[ \n] ?(?P<name>[A-Z][A-Za-z'.-]+(?: (?:of |the )?[A-Z][A-Za-z'.-]+){0,3})"
+)
+
+
+def plot(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """`H.No. 3-4`, `Plot 12`: up to a postal code of six digits, or a large city."""
+    text = context.text
+    if context.before(start).isalnum():
+        return None
+    if match := _TO_PIN.match(text, end):
+        return start, match.end()
+    stop = end_of_address(text, end)
+    return (start, stop) if stop > end else None
+
+
+_TO_PIN: Final = re.compile(
+    r"(?:,(?: |\n) ?[A-Za-z0-9](?:[A-Za-z0-9 '/&()-]|\.(?! )){1,40}){0,5}?,(?: |\n) ?[A-Z][A-Za-z]+(?: ?[-,] ?"
+    r"| )[1-9]\d\d ?\d{3}"
+    r"(?![0-9A-Za-z])"
+)
+
+
+def boxed(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """`BP 12`, `CS 12345`: letters that mean much else, so a postcode must follow."""
+    return (start, end_of_address(context.text, end)) if has_code(context.text, end) else None
+
+
+def town_first(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """Postcode and town, then the street with its house number."""
+    text = context.text
+    before = context.before(start)
+    if before.isalnum() or before in "-/#_.," or context.behind(end).isalnum() or _NO_STREET.search(text, start, end):
+        return None
+    if _YEAR.match(text, start) and _LIKE_A_STREET.search(text, start, end) is None:
+        return None
+    return None if context.named(Cue.OTHER_NUMBER, start) else (start, end_of_address(text, end))
+
+
+_YEAR: Final = re.compile(r"(?:19|20)\d\d ")
+_LIKE_A_STREET: Final = re.compile(
+    r"(?:str\.?|strasse|weg|gasse|platz|allee|ring|damm|ufer|hof|straat|laan|kade|plein|gatan|vej|gade|rue|avenue|via"
+    r"|calle|rua),? [^,]{0,40}\d|, (?:Am|An|Im|In|Auf|Zum|Zur|Unter|Hinter|Vor|Bei|Beim) ",
+    re.IGNORECASE,
+)
