@@ -25,8 +25,12 @@ ROUNDS: Final = 4
 
 _DIGIT_WORDS: Final = {word: str(digit) for digit, line in enumerate(lines("digit_words")) for word in line.split()}
 _DIGIT: Final = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
+_TIMES: Final = {word: count for count, line in enumerate(lines("times_words"), 2) for word in line.split()}
+_SAID: Final = rf"(?:(?:{'|'.join(_TIMES)})[ -])?(?:{_DIGIT})"
 _DIGITS_IN_WORDS: Final = re.compile(
-    rf"(?<![A-Za-z])(?:plus[ -])?(?:{_DIGIT})(?:[ ,.-]{{1,3}}(?:{_DIGIT}|\d)(?![A-Za-z])){{3,40}}", re.IGNORECASE
+    rf"(?<![A-Za-z])(?:plus[ ,-]{{1,3}})?(?:(?-i:[A-Z])[ ,.-]{{1,3}}){{0,6}}{_SAID}"
+    rf"(?:[ ,.-]{{1,3}}(?:{_SAID}|\d|(?-i:[A-Z]))(?![A-Za-z])){{3,40}}",
+    re.IGNORECASE,
 )
 
 
@@ -56,10 +60,11 @@ _FORMS: Final = {
     Sign.ESCAPE: r"\\(?:\r?\n|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2})",
     Sign.INVISIBLE: r"[\x7f]+",
     Sign.TAG: r"</?[A-Za-z][A-Za-z0-9]{0,9}(?: [^<>]{0,300})?/?>",
+    Sign.LIKE_DIGIT: r"(?<![A-Za-z0-9])(?:\+[OIl]{1,2}[ .-]?|(?<=\()[OIl]{1,2}\)[ .-]?|[Il] (?=\())?\(?"
+    rf"{_DIGITS_AND_LIKE}"
+    rf"(?:[ ./()-]{{1,3}}(?:[OIl]\)|x?{_DIGITS_AND_LIKE})){{0,11}}(?![A-Za-z0-9])",
     Sign.WORD: r"(?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]{0,40}(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9+/_-]{11,}={0,6}",
     Sign.SPACED: r"(?<![^\s\"'(:=])(?:[!-~][ ._/-]){6,200}[!-~](?![^\s\"'),;:.])",
-    Sign.LIKE_DIGIT: rf"(?<![A-Za-z0-9])(?:(?<=[+(])[OI]{{1,2}}\)?[ .-])?{_DIGITS_AND_LIKE}"
-    rf"(?:[ ./-]{{1,3}}{_DIGITS_AND_LIKE}){{0,11}}(?![A-Za-z0-9])",
     Sign.DIGIT_WORDS: _DIGITS_IN_WORDS.pattern.replace("(?<![A-Za-z])", "(?<![A-Za-z0-9])", 1),
 }
 _FORM: Final = re.compile(r"[0-9A-Z]{2}[+_][0-9]{2}")
@@ -71,7 +76,7 @@ _TEXTUAL: Final = re.compile(r"[\t\n\r\x20-\x7e\x80-\U0010ffff]+\Z")
 _SPACED: Final = re.compile(r"[!-~](?:[ ._/-][!-~])+\Z")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _DIGIT_OR_WORD: Final = re.compile(r"[A-Za-z]+|\d")
-_LIKE_DIGITS: Final = re.compile(r"[0-9OoIl ./)-]+")
+_LIKE_DIGITS: Final = re.compile(r"[0-9OoIlx +./()-]+")
 _AS_DIGITS: Final = str.maketrans("OoIl", "0011")
 _FEWEST_DIGITS: Final = 3
 _SHORTEST_SPACED: Final = 13
@@ -90,7 +95,7 @@ HINTS: Final = {
     Sign.SPACED: r"(?:[^ \n][ ._/-]){6}[^ \n][^A-Za-z0-9]",
     Sign.FORM: _FORM.pattern,
     Sign.LIKE_DIGIT: r"\b[OoIl]{0,3}[0-9]{1,8}[OoIl]{1,3}(?:[0-9]|\b)|\b[OoIl]{1,3}[0-9]{2}",
-    Sign.DIGIT_WORDS: rf"\b(?:{_DIGIT})[ ,.-]{{1,3}}(?:{_DIGIT})[ ,.-]{{1,3}}(?:{_DIGIT})\b",
+    Sign.DIGIT_WORDS: rf"\b{_SAID}[ ,.-]{{1,3}}{_SAID}[ ,.-]{{1,3}}{_SAID}\b",
 }
 """Hyperscan expressions, caseless: the signs, but for words (LONG_WORD) that have to be tried."""
 LONG_WORD: Final = (
@@ -174,14 +179,24 @@ def _meaning(found: str) -> str | None:
             return _seen(bytes.fromhex(found.replace(found[0], "")).decode("utf-8", "replace"))
     if len(found) >= _SHORTEST_SPACED and _SPACED.match(found):
         return found[::2]
-    if _LIKE_DIGITS.fullmatch(found):
-        made = found.translate(_AS_DIGITS)
-        return None if made == found or sum(map(str.isdigit, found)) < _FEWEST_DIGITS else made
+    if _LIKE_DIGITS.fullmatch(found) and (made := found.translate(_AS_DIGITS)) != found:
+        return None if sum(map(str.isdigit, found)) < _FEWEST_DIGITS else made
     if _DIGITS_IN_WORDS.fullmatch(found):
-        return "".join(
-            "+" if word == "plus" else _DIGIT_WORDS.get(word, word) for word in _DIGIT_OR_WORD.findall(found.lower())
-        )
+        return _said(found)
     return _decode_word(found)
+
+
+def _said(words_: str) -> str:
+    """`plus four double one` as `+411`; letters stay."""
+    made, times = list[str](), 1
+    for word in _DIGIT_OR_WORD.findall(words_):
+        low = word.lower()
+        if low in _TIMES:
+            times = _TIMES[low]
+            continue
+        made.append(("+" if low == "plus" else _DIGIT_WORDS.get(low, word)) * times)
+        times = 1
+    return "".join(made)
 
 
 def _seen(text: str) -> str:

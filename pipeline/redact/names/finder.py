@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.redact.cues import Cue
 from pipeline.redact.names import naming, words
+from pipeline.redact.names.introduced import Sureness, introductions
 from pipeline.redact.names.kinds import (
     AMBIGUOUS,
     FUNCTION,
@@ -71,6 +72,7 @@ class _Search:
     def run(self) -> list[Found]:
         self._behind_honorifics()
         self._behind_people()
+        self._introduced()
         self._greeted()
         self._signed()
         self._last_line()
@@ -106,6 +108,21 @@ class _Search:
             start = match.end()
             if not self._last_first(start) and not self._accept(start):
                 self._accept_lower(start)
+
+    def _introduced(self) -> None:
+        for start, end, sureness in introductions(self._text):
+            tokens = self._tokens(start, end)
+            if not tokens or any(token.kind & (ORGANISATION | TITLE) for token in tokens):
+                continue
+            if sureness is Sureness.LOWER:
+                likely = tokens[0].kind & GIVEN or not any(naming.plain(token) for token in tokens)
+            elif sureness is Sureness.FIELD:
+                likely = not all(naming.plain(token) for token in tokens) or len(tokens) > 1
+                likely = likely and not any(token.kind & FUNCTION and token.text.islower() for token in tokens)
+            else:
+                likely = not naming.plain(tokens[0])
+            if likely and not self._is_brand(start, end) and not any(token.kind & FUNCTION for token in tokens[:1]):
+                self._add(tokens[0].start, tokens[-1].end, Strength.CUED)
 
     def _greeted(self) -> None:
         for end in self._context.ends(Cue.GREETING):
@@ -198,7 +215,7 @@ class _Search:
                     break
                 continue
             taken.append(token)
-        while taken and naming.is_particle(taken[-1]):
+        while taken and naming.is_particle(taken[-1]) and not self._is_short_surname(taken):
             taken.pop()
         if not taken and trusted:
             taken = [
@@ -210,6 +227,11 @@ class _Search:
             return False
         self._add(taken[0].start, taken[-1].end, Strength.CUED)
         return True
+
+    def _is_short_surname(self, taken: Sequence[Token]) -> bool:
+        """`Jane Le,`: a capital particle that nothing follows."""
+        last = taken[-1]
+        return last.text[0].isupper() and len(taken) > 1 and self._text[last.end : last.end + 1] in _ENDS
 
     def _credible(self, taken: Sequence[Token]) -> bool:
         """No firm, no product, no heading: words in capitals need a listed name among them."""

@@ -66,7 +66,11 @@ def is_line_of_a_name(tokens: Sequence[Token]) -> bool:
     strange = [token for token in tokens if plain(token) and not token.kind & PARTICLE]
     if not strange:
         return True
-    return certain(tokens[0]) and not any(token.kind & (FUNCTION | ORGANISATION) for token in strange)
+    if any(token.kind & (FUNCTION | ORGANISATION) for token in strange):
+        return False
+    if certain(tokens[0]) or (tokens[0].kind & GIVEN and all(is_title(token.text) for token in tokens[1:])):
+        return True
+    return certain(tokens[-1]) and all(token.text.isupper() for token in strange)
 
 
 def is_particle(token: Token) -> bool:

@@ -11,15 +11,15 @@ _PARTICLES: Final = (
     "van der|van den|van de|van het|van 't|von der|von dem|von und zu|van|von|vom|de la|de las|de los|de l'|del"
     "|della|delle|degli"
     "|dalla|dal|di|da|dos|das|do|de|du|des|den|der|la|le|el|al|bin|ibn|ben|bint|abu|ter|ten|te|zu|zum|zur|af|av"
-    "|st\\.|y|e|d'"
+    "|st\\.|St\\.|Ste\\.|y|e|d'"
 )
-_WORD: Final = r"[A-Z][A-Za-z]*(?:['-][A-Za-z]+)*"
+_WORD: Final = r"(?:(?:al|el|as|ad|ar|bin|ben)-)?[A-Z][A-Za-z]*(?:['-][A-Za-z]+)*"
 _TITLES: Final = (
     "mr|mrs|ms|miss|mx|dr|prof|sir|herrn?|frau|m|mme|mlle|monsieur|madame|mademoiselle|sr|sra|senor|senora|sig"
     "|signora?|dott|don|dona|dhr"
     "|mevr|mevrouw|heer|ing|pan|pani"
 )
-_INITIALS: Final = r"(?:[A-Z]\. ?){0,3}"
+_INITIALS: Final = rf"(?:(?:[A-Z]\. ?){{1,3}}(?:(?:{_PARTICLES}) ?)?)?"
 NAME: Final = rf"{_INITIALS}{_WORD}(?:(?: [A-Z]\b\.?){{0,2}} (?:(?:{_PARTICLES})[ ]?)?{_WORD}){{0,4}}"
 
 NAME_AT: Final = re.compile(rf"(?:(?:{_PARTICLES}) ?){{0,2}}{NAME}")
@@ -39,7 +39,8 @@ BEHIND_HONORIFIC: Final = re.compile(
 BEHIND_GREETING: Final = re.compile(rf"[ ,]{{1,2}}(?:(?:{_TITLES})\b\.? ?){{0,2}}", re.IGNORECASE)
 HONORIFIC: Final = re.compile(
     r"(?<![A-Za-z0-9@_.-])(?:[A-Z][A-Za-z. ]{0,13}|mr|mrs|ms|miss|herrn?|frau|mme|mlle|monsieur|madame|mademoiselle"
-    r"|senor(?:a|ita)?|senhora?|signor(?:a|e|ina)?|sig|dott|prof|ing|avv|dr|mevrouw|heer|meneer|do[ck]tor|docteur|dottor(?:e|essa)?|pani?"
+    r"|senor(?:a|ita)?|senhora?|signor(?:a|e|ina)?|sig|dott|prof|ing|avv|dr|mevrouw|heer|meneer|do[ck]tor"
+    r"|docteur|dottor(?:e|essa)?|pani?"
     r"|sra?)\Z"
 )
 GREETED: Final = re.compile(r"(?P<name>[A-Za-z][a-z'-]+(?: [A-Za-z][a-z'-]+)?) ?[,!\n]")
@@ -52,7 +53,7 @@ SIGNATURE: Final = re.compile(
 SIGNATURE_GOES_ON: Final = re.compile(
     rf"[ \t]{{0,2}}[,.!;:]{{0,2}}[ \t]{{0,3}}\r?\n[ \t>|-]{{0,4}}(?:(?:{_TITLES})\b\.? ){{0,2}}(?=[A-Z])", re.IGNORECASE
 )
-SIGNED: Final = re.compile(rf"[ \t]{{0,2}}[,:-]?[ \t]{{1,3}}(?P<name>{NAME})[ \t]*\.?(?=\n|\Z)")
+SIGNED: Final = re.compile(rf"[ \t]{{0,2}}[,.:-]?[ \t]{{1,3}}(?P<name>{NAME})[ \t]*\.?(?=\n|\Z)")
 SIGNED_LOWER: Final = re.compile(
     r"[ \t]{0,2}[,:-]?[ \t]{1,3}(?P<name>[a-z]{3,20}(?: [a-z'-]{3,20})?)[ \t]*\.?(?=\n|\Z)"
 )

@@ -19,9 +19,11 @@ _DOT_WORDS: Final = ("dot", "punkt", "point", "punto", "ponto", "punt", "kropka"
 _AT: Final = "|".join(_AT_WORDS)
 _DOT: Final = rf"(?:{'|'.join(_DOT_WORDS)}|\.)"
 _DOT_REVERSED: Final = rf"(?:{'|'.join(word[::-1] for word in _DOT_WORDS)}|\.)"
-_BRACKETED_DOT: Final = rf" {{0,2}}[(\[{{<] ?{_DOT} ?[)\]}}>] {{0,2}}| {{1,2}}{_DOT} {{1,2}}|[_-]dot[_-]|\."
+_BRACKETED_DOT: Final = (
+    rf" {{0,2}}[(\[{{<*~|/\"'] ?{_DOT} ?[)\]}}>*~|/\"'] {{0,2}}| {{1,2}}{_DOT} {{1,2}}|[_-]dot[_-]|\."
+)
 _BRACKETED_DOT_REVERSED: Final = (
-    rf" {{0,2}}[)\]}}>] ?{_DOT_REVERSED} ?[(\[{{<] {{0,2}}| {{1,2}}{_DOT_REVERSED} {{1,2}}|[_-]tod[_-]|\."
+    rf" {{0,2}}[)\]}}>*~|/\"'] ?{_DOT_REVERSED} ?[(\[{{<*~|/\"'] {{0,2}}| {{1,2}}{_DOT_REVERSED} {{1,2}}|[_-]tod[_-]|\."
 )
 _SPELLED_LOCAL: Final = re.compile(
     rf"[A-Za-z0-9_%+-]{{1,64}}(?:(?:{_BRACKETED_DOT_REVERSED})[A-Za-z0-9_%+-]{{1,64}}){{0,4}}", re.IGNORECASE
@@ -91,7 +93,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.EMAIL,
-        rf"[A-Za-z0-9] {{0,2}}[\[({{<] ?(?:{_AT}|@) ?[\])}}>] {{0,2}}[A-Za-z0-9]"
+        rf"[A-Za-z0-9] {{0,2}}[\[({{<*~|/\"'] ?(?:{_AT}|@|a) ?[\])}}>*~|/\"'] {{0,2}}[A-Za-z0-9]"
         rf"|[A-Za-z0-9] {{1,2}}(?:{_AT}|@) {{1,2}}[A-Za-z0-9]"
         r"|[A-Za-z0-9](?: @|@ {1,2}|_at_|-at-)[A-Za-z0-9]",
         Strength.CUED,
@@ -100,11 +102,13 @@ PATTERNS: Final = (
         yes=(
             "mail «jane [at] example [dot] org» please",
             "mail «jane.roe (at) example.org» please",
+            "mail «jane.roe (a) example.org» please",
+            "mail «jane*dot*roe*at*example*dot*org» please",
             "mail «jane dot roe at example dot com»",
             "mail «JANE AT EXAMPLE DOT COM»",
             "mail «jane_roe @ example . co . uk».",
             "Adresse: «jane punkt roe at example punkt de»",
         ),
-        no=("We met at noon. Then left", "look at example.com for more", "2 items @ 3.50"),
+        no=("section 4 (a) tells", "We met at noon. Then left", "look at example.com for more", "2 items @ 3.50"),
     ),
 )
