@@ -35,6 +35,8 @@ class Cue(IntEnum):
     GREETING = auto()
     CLOSING = auto()
     """The phrase before a signature."""
+    INTRODUCTION = auto()
+    """Somebody says who they are."""
     PERSON = auto()
     """A word after which a person is named."""
 

@@ -60,9 +60,10 @@ _FORMS: Final = {
     Sign.ESCAPE: r"\\(?:\r?\n|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|x[0-9a-fA-F]{2})",
     Sign.INVISIBLE: r"[\x7f]+",
     Sign.TAG: r"</?[A-Za-z][A-Za-z0-9]{0,9}(?: [^<>]{0,300})?/?>",
-    Sign.LIKE_DIGIT: r"(?<![A-Za-z0-9])(?:\+[OIl]{1,2}[ .-]?|(?<=\()[OIl]{1,2}\)[ .-]?|[Il] (?=\())?\(?"
+    Sign.LIKE_DIGIT: r"(?<![A-Za-z0-9])(?:\+[OIl]{1,2}[ .-]?|(?<=\()[OIl]{1,2}[) .-]{1,2}|[Il] (?=\())?\(?"
     rf"{_DIGITS_AND_LIKE}"
-    rf"(?:[ ./()-]{{1,3}}(?:[OIl]\)|x?{_DIGITS_AND_LIKE})){{0,11}}(?![A-Za-z0-9])",
+    rf"(?:[ ./()-]{{1,3}}"
+    rf"(?:[OIl]\)(?:{_DIGITS_AND_LIKE})?|(?<=-)[OIl](?![A-Za-z0-9])|x?{_DIGITS_AND_LIKE})){{0,11}}(?![A-Za-z0-9])",
     Sign.WORD: r"(?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]{0,40}(?:[0-9=]|[a-z][A-Z]))[A-Za-z0-9+/_-]{11,}={0,6}",
     Sign.SPACED: r"(?<![^\s\"'(:=])(?:[!-~][ ._/-]){6,200}[!-~](?![^\s\"'),;:.])",
     Sign.DIGIT_WORDS: _DIGITS_IN_WORDS.pattern.replace("(?<![A-Za-z])", "(?<![A-Za-z0-9])", 1),

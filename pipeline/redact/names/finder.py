@@ -110,7 +110,7 @@ class _Search:
                 self._accept_lower(start)
 
     def _introduced(self) -> None:
-        for start, end, sureness in introductions(self._text):
+        for start, end, sureness in introductions(self._context):
             tokens = self._tokens(start, end)
             if not tokens or any(token.kind & (ORGANISATION | TITLE) for token in tokens):
                 continue

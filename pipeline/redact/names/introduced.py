@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from pipeline.redact.cues import Cue
 from pipeline.redact.names.words import NAME
+from pipeline.redact.patterns.pattern import Context
 
 _LOWER: Final = r"[a-z]{2,20}(?:['-][a-z]{2,20})?"
 _ANY_WORD: Final = r"[A-Za-z][A-Za-z'.-]{0,24}"
@@ -32,16 +34,14 @@ class Introduction(NamedTuple):
     sureness: Sureness
 
 
+_LABEL: Final = re.compile(
+    r"(?:names?|surnames?|forenames?|noms?|naissance|d'usage|complet|vornamen?|apellidos|nombres?|nome|cognome|completo"
+    r"|na(?:am|men)|imie|nazwisko|navn|namn)\Z",
+    re.IGNORECASE,
+)
 _FIELD: Final = re.compile(
-    r"(?:(?<=\n)|(?<=\A)|(?<=[|;,({\[] )|(?<=[|;,({\[\"'. \t]))"
-    r"[\"']?(?:(?:full|legal|first|last|middle|maiden|given|family|birth|driver|customer|client|patient"
-    r"|claimant|tp|insured)"
-    r"[ _-]?names?|surnames?|forenames?\(?s?\)?|christian names?|(?:pre)?noms?(?:\(s\))?(?: de (?:naissance"
-    r"|famille)| d'usage"
-    r"| complet| et prenoms?)?|(?:vor|nach|familien|geburts|ruf)namen?|apellidos?(?: y nombres?)?"
-    r"|nombres?(?: y apellidos)?"
-    r"|(?:cog|sobre)?nome(?: completo| e cognome)?|(?:voor|achter)?na(?:am|men)|imie|nazwisko|(?:for|efter)nav?mn?"
-    r"|names?)[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?"
+    r"(?:\(s\)|\(en\))?(?: de (?:naissance|famille)| d'usage| complet| completo| y apellidos| et prenoms?| e cognome)?"
+    r"[\"']?[ \t]{0,3}[:=][ \t]{0,3}[\"']?"
     rf"(?P<name>{_ANY_WORD}(?: {_ANY_WORD}){{0,4}})[\"']?[ \t]*(?=[\n;|,\"'}})]|\Z)",
     re.IGNORECASE,
 )
@@ -53,24 +53,12 @@ _TAG: Final = re.compile(
     re.IGNORECASE,
 )
 _SELF: Final = re.compile(
-    r"(?<![A-Za-z])(?:(?:hier|da) (?:ist|spricht)|mein name ist|ich bin|c'est|je suis|je m'appelle|this is"
-    r"|my name is|my name's"
-    r"|name's|i am|i'm|soy|me llamo|aqui|habla|sono|mi chiamo|sou|chamo-me|meu nome e|ik ben|met|u spreekt met"
-    r"|mijn naam is)"
-    rf" (?:(?:der|die|de|la|le|el|o|a) )?(?P<name>{_LOWER}(?: {_LOWER}){{1,3}})[ \t]?(?=[\n,.!]|\Z| (?:again"
-    rf"|here|speaking|hier"
-    r"|am apparat))",
+    rf" (?:(?:der|die|de|la|le|el|o|a) )?(?P<name>{_LOWER}(?: {_LOWER}){{1,3}}?)[ \t]?"
+    r"(?=[\n,.!]|\Z| (?:again|here|speaking|hier|am apparat))"
 )
-_AGAIN: Final = re.compile(
-    rf"(?<![A-Za-z])(?:its|it's|it is) (?P<name>{_LOWER} {_LOWER})(?= (?:again"
-    rf"|here)\b)",
-    re.IGNORECASE,
-)
+_AGAIN: Final = re.compile(rf" (?P<name>{_LOWER} {_LOWER})(?= (?:again|here)\b)")
 _SECOND: Final = re.compile(
-    r"(?:\n|\A)[ \t>]{0,4}(?:Hi|Hello|Hey|Dear|Hallo|Liebe|Lieber|Bonjour|Cher|Chers|Chere|Hola|Ciao|Cari"
-    r"|Caro|Ola|Beste|Moin"
-    r"|Salut|Queridos|Estimados"
-    r"|Good \w+)(?: all)?,? (?P<first>[A-Z][A-Za-z'-]{1,24}(?:, [A-Z][A-Za-z'-]{1,24}){0,3})"
+    r"(?: all)?,? (?P<first>[A-Z][A-Za-z'-]{1,24}(?:, [A-Z][A-Za-z'-]{1,24}){0,3})"
     r",? (?:and|und|et|y|e|en|i|og|och|&|\+) (?P<name>[A-Z][A-Za-z'-]{1,24}) ?(?=[,!:.\n-]|\Z)"
 )
 _SPOKEN_OF: Final = re.compile(
@@ -81,24 +69,32 @@ _SPOKEN_OF: Final = re.compile(
 _SLASHED: Final = re.compile(rf"[.!?)] ?(?:/|//|~|--) ?(?P<name>{NAME})[ \t]*\Z")
 
 
-def introductions(text: str) -> Iterator[Introduction]:
-    """Places of names in a shadow. Each expression is bounded, and begins with a word or a sign that is rare."""
-    lower = text.lower()
-    if ":" in text or "=" in text:
-        for match in _FIELD.finditer(text):
+def introductions(context: Context) -> Iterator[Introduction]:
+    """Places of names in a shadow: near words that the scanner saw, or where a rare sign stands."""
+    text = context.text
+    for end in context.ends(Cue.PERSON):
+        match = _FIELD.match(text, end)
+        if match is not None and _LABEL.search(text, max(0, end - 12), end) is not None:
             yield Introduction(*match.span("name"), Sureness.FIELD)
+    for end in context.ends(Cue.INTRODUCTION):
+        match = (
+            _AGAIN if text[end - 1] in "sS" and text[max(0, end - 4) : end].strip().lower() in _ITS else _SELF
+        ).match(text, end)
+        if match is not None:
+            yield Introduction(*match.span("name"), Sureness.LOWER)
+    for end in context.ends(Cue.GREETING):
+        if (match := _SECOND.match(text, end)) is not None:
+            yield Introduction(*match.span("name"), Sureness.CAPITALS)
+            yield Introduction(*match.span("first"), Sureness.CAPITALS)
     if "</" in text:
         for match in _TAG.finditer(text):
             yield Introduction(*match.span("name"), Sureness.FIELD)
-    for match in _SELF.finditer(lower):
-        if text[match.start("name") : match.end()].islower():
-            yield Introduction(*match.span("name"), Sureness.LOWER)
-    for match in _AGAIN.finditer(text):
-        yield Introduction(*match.span("name"), Sureness.LOWER)
-    for match in _SECOND.finditer(text):
-        yield Introduction(*match.span("name"), Sureness.CAPITALS)
-        yield Introduction(*match.span("first"), Sureness.CAPITALS)
-    for match in _SPOKEN_OF.finditer(text):
-        yield Introduction(*match.span(match.lastgroup or 0), Sureness.CAPITALS)
+    if any(word in text for word in _SPOKEN_WORDS):
+        for match in _SPOKEN_OF.finditer(text):
+            yield Introduction(*match.span(match.lastgroup or 0), Sureness.CAPITALS)
     if (found := _SLASHED.search(text, max(0, len(text) - 60))) is not None:
         yield Introduction(*found.span("name"), Sureness.CAPITALS)
+
+
+_ITS: Final = frozenset(["its", "it's"])
+_SPOKEN_WORDS: Final = (" here", "'s my ", " there", " around", " available", " home")

@@ -26,7 +26,7 @@ _ISSUER: Final = re.compile(
     r"|220[0-4]\d{12,15}|9792\d{12}\Z"  # Mir, Troy
 )
 _IBAN_LENGTHS: Final = {word[:2]: int(word[2:]) for word in words("iban_lengths")}
-_IBAN: Final = re.compile(r"[A-Z]{2} ?\d{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
+_IBAN: Final = re.compile(r"[A-Z]{2} ?[0-9OIl]{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
 _LIKE_DIGITS: Final = str.maketrans("OoIl", "0011")
 _SHORTEST_CARD: Final = 13
 _SHORTEST_IBAN: Final = 15
@@ -79,11 +79,16 @@ def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
         said = size == length and context.after(Cue.IBAN, start, reach=30)
         if sum(map(str.isdigit, value)) < _FEWEST_DIGITS:
             continue
-        if not text[end : end + 1].isalnum() and (
-            said or mod_97(value) or (raw == value and mod_97(value[:2] + raw[2:].translate(_LIKE_DIGITS)))
-        ):
+        if not text[end : end + 1].isalnum() and (said or mod_97(value) or _with_letters_for_digits(raw)):
             return start, end
     return None
+
+
+def _with_letters_for_digits(raw: str) -> bool:
+    """True when some letters are read as the digits they look like; a bank's code may be letters."""
+    read = raw[2:].translate(_LIKE_DIGITS)
+    bank = slice(2, 6)
+    return any(mod_97((raw[:2] + made).upper()) for made in (read, read[:2] + raw[2:][bank] + read[6:]))
 
 
 def _account(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -111,7 +116,8 @@ PATTERNS: Final = (
     Pattern(
         PiiType.IBAN,
         r"\b(?:[A-Za-z]{2}"
-        r"|[A-Z]{2} )\d{2}[ .-]{0,2}[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){3}[ .-]{0,2}[A-Za-z0-9]",
+        r"|[A-Z]{2} )(?:\d{2}|[0-9][OIl]|[OIl][0-9]|[OIl]{2}\b|[OI]{2})"
+        r"[ .-]{0,2}[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){3}[ .-]{0,2}[A-Za-z0-9]",
         Strength.PROVEN,
         check=_iban,
         yes=(
@@ -119,6 +125,7 @@ PATTERNS: Final = (
             "«gb82west12345698765432»",
             "to «GB 82 WEST 1234 5698 7654 32» please",
             "«NO93 8601 1117 947» and",
+            "«GB82 WEST I234 5698 7654 32» and",
         ),
         no=("DE89 3704 0044 0532 0130 01", "AB12 3456 7890 1234", "is 40 requests per second"),
     ),
