@@ -34,3 +34,28 @@ def vin(value: str) -> bool:
     """Check digit of a vehicle identification number (49 CFR 565.15): North America and China; others leave it out."""
     remainder = sum(_VIN_VALUES[char] * weight for char, weight in zip(value, _VIN_WEIGHTS, strict=True)) % 11
     return value[_VIN_CHECK_PLACE] == ("X" if remainder == 10 else str(remainder))
+
+
+_NORWEGIAN_WEIGHTS: Final = ((3, 7, 6, 1, 8, 9, 4, 5, 2, 1, 0), (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1))
+
+
+def turkish(digits: str) -> bool:
+    """Check digits of a Turkish identity number (11 digits)."""
+    numbers = [ord(char) - _ZERO for char in digits]
+    tenth = (sum(numbers[0:9:2]) * 7 - sum(numbers[1:8:2])) % 10
+    return numbers[9] == tenth and numbers[10] == sum(numbers[:10]) % 10
+
+
+def belgian(digits: str) -> bool:
+    """Check digits of a Belgian national number (11 digits), for births before and since 2000."""
+    number, check = int(digits[:9]), int(digits[9:])
+    return check in (97 - number % 97, 97 - (2_000_000_000 + number) % 97)
+
+
+def norwegian(digits: str) -> bool:
+    """Check digits of a Norwegian birth number (11 digits)."""
+    numbers = [ord(char) - _ZERO for char in digits]
+    return all(
+        sum(number * weight for number, weight in zip(numbers, weights, strict=True)) % 11 == 0
+        for weights in _NORWEGIAN_WEIGHTS
+    )

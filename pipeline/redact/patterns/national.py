@@ -34,6 +34,7 @@ from stdnum.se import personnummer
 from stdnum.tr import tckimlik
 from stdnum.za import idnr as za_id
 
+from pipeline.redact import checksums
 from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Check, Context, Cued, Pattern, Strength
@@ -197,7 +198,7 @@ PATTERNS: Final = (
     ),
     _national(
         r"\b\d{2}[. ]?\d{2}[. ]?\d{2}[- ]?\d{3}[. ]?\d{2}\b",
-        _proven(_compact(nn.is_valid)),
+        _proven(_compact(lambda value: checksums.belgian(value) and bool(nn.is_valid(value)))),
         yes=("«85.07.30-033.28»",),
         no=("85.07.30-033.61",),
     ),
@@ -211,7 +212,7 @@ PATTERNS: Final = (
     _national(r"\b\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]\b", _proven(hetu.is_valid), yes=("«131052-308T»",), no=("131052-308U",)),
     _national(
         r"\b\d{6} ?\d{5}\b",
-        _proven(_compact(fodselsnummer.is_valid)),
+        _proven(_compact(lambda value: checksums.norwegian(value) and bool(fodselsnummer.is_valid(value)))),
         yes=("«151086 95088»",),
         no=("151086 95077",),
     ),
@@ -266,7 +267,12 @@ PATTERNS: Final = (
     ),
     _national(r"\b[1-8]\d{12}\b", _said(cnp.is_valid), yes=("CNP «1630615123457»",), no=("1630615123457",)),
     _national(r"\b\d{6}/\d{3,4}\b", _proven(rc.is_valid), yes=("«710319/2745»",), no=("710319/2746",)),
-    _national(r"\b[1-9]\d{10}\b", _proven(tckimlik.is_valid), yes=("«17291716060»",), no=("17291716050",)),
+    _national(
+        r"\b[1-9]\d{10}\b",
+        _proven(lambda value: checksums.turkish(value) and bool(tckimlik.is_valid(value))),
+        yes=("«17291716060»",),
+        no=("17291716050",),
+    ),
     _national(r"\b\d{11}\b", _said(oib.is_valid), yes=("OIB «33392005961»",), no=("33392005961",)),
     _national(
         r"\b\d{13}\b|\b\d{6} \d{4} \d{2} \d\b",
