@@ -180,7 +180,8 @@ class _Search:
         for match in spoken:
             tokens = self._tokens(*match.span("speaker"))
             again = times[match["speaker"]] > 1 and not any(token.kind & NO_NAME for token in tokens)
-            if again or naming.certain(tokens[0]):
+            is_label = match.end("speaker") in self._context.ends(Cue.NATIONAL)
+            if again or (naming.certain(tokens[0]) and not is_label):
                 self._add(*match.span("speaker"), Strength.CUED)
 
     def _last_first(self, start: int, sure: bool = True) -> bool:
@@ -305,7 +306,7 @@ class _Search:
         if naming.certain(token):
             if words.PRODUCT_BEHIND.match(self._text, end) is None:
                 self._add(start, end, Strength.GUESS)
-        elif (len(text) > 2 and self._data_behind(end)) or (
+        elif (len(text) > 2 and not self._text.startswith(":", end) and self._data_behind(end)) or (
             kind & GIVEN and not kind & NO_NAME and self._acts(start, end)
         ):
             self._add(start, end, Strength.GUESS)

@@ -21,6 +21,8 @@ _BIRTH_BEHIND: Final = re.compile(
 )
 _OTHER_DATE: Final = re.compile(r"\d{4}|\d[./-]\d")
 """A date between the word for birth and this one: the word was that one's."""
+_NOT: Final = re.compile(r" [a-z' ]{1,30}\b(?:pas|plus|jamais|rien|guere)\b")
+"""Behind `ne`: without its accent it is also French for `not`."""
 _LONGEST_LINE: Final = 120
 _YOUNGEST: Final = 2012
 """Without a word for birth, a later year is rather a contract's or a letter's."""
@@ -51,7 +53,7 @@ def _near_its_word(context: Context, start: int, end: int) -> tuple[int, int] | 
     text = context.text
     cue = context.last(Cue.BIRTH, start, _REACH)
     if cue >= 0:
-        if _OTHER_DATE.search(text, cue, start) is not None:
+        if _OTHER_DATE.search(text, cue, start) is not None or _NOT.match(text, cue, start) is not None:
             return None
     elif not context.ends(Cue.BIRTH) or _BIRTH_BEHIND.match(text, end, end + _BEHIND) is None:
         return None

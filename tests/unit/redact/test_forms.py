@@ -30,6 +30,7 @@ def _check(marked: str) -> None:
         "Regards,\n«Joanna Doe»",
         "My son «Callum Ashworth» was in the car.",
         "Hi «Rosalind» and «Torquil»,\nthe parcel is late.",
+        "Name: «April Sandoval»\nBorn: «5/12/2005»\nNINO: «RG 53 17 97 C»",
     ],
 )
 def test_people_who_are_introduced(marked: str) -> None:
@@ -63,6 +64,7 @@ def test_values_that_are_written_otherwise(marked: str) -> None:
         "Payroll ID 36385, order 2938471, version 122.0.0.0.",
         "Two of four arrived, one at eight, one at nine.",
         "Name: unknown",
+        "Mon colis ne bouge plus depuis le 2025-02-12, merci.",
         "Chrome/122.0.0.0 on Windows says error 0x80070057.",
     ],
 )
