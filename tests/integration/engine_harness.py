@@ -191,7 +191,8 @@ def publish_with_headers(
     client: Mapping[str, str], topic: str, records: Iterable[tuple[bytes | None, bytes | None, Headers]]
 ) -> int:
     """Writes records with headers; says how many."""
-    producer, count = Producer({**client, "linger.ms": 5}), 0
+    # Idempotent: a batch that is sent again must not come behind the next one.
+    producer, count = Producer({**client, "linger.ms": 5, "enable.idempotence": True}), 0
     for key, value, headers in records:
         producer.produce(topic, value, key, headers=list(headers))
         producer.poll(0)
@@ -238,4 +239,6 @@ def exact(client: Mapping[str, str], topic: str, count: int) -> None:
     """Each of the numbered records is there once, those of each key in order."""
     records = visible(client, topic, count)
     assert sorted(int(record.value or b"-1") for record in records) == list(range(count))
-    assert all(numbers == sorted(numbers) for numbers in by_key(records).values())
+    wrong = next((key for key, numbers in by_key(records).items() if numbers != sorted(numbers)), None)
+    story = [(one.partition, one.offset, one.value) for one in records if wrong is not None and one.key == wrong]
+    assert wrong is None, f"{wrong!r} came out as {story}"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,7 +60,11 @@ def test_a_frozen_broker_answers_again_when_it_thaws(own: Stack) -> None:
     with pytest.raises(UnavailableError):
         Admin(own.kafka.client(), timeout=1).brokers()
     own.kafka.thaw()
-    assert Admin(own.kafka.client()).brokers() == 1
+    # Its controller took it for dead: it comes back with its next heartbeat.
+    deadline = time.monotonic() + 30
+    while Admin(own.kafka.client()).brokers() != 1:
+        assert time.monotonic() < deadline, "the broker did not come back"
+        time.sleep(0.1)
 
 
 def test_three_brokers_go_on_when_one_is_killed_and_take_it_back(cluster: Stack) -> None:
