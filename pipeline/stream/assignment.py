@@ -53,7 +53,6 @@ class Assignment:
         "progress",
         "reasons",
         "topic",
-        "uncommitted",
         "unsure",
     )
 
@@ -65,8 +64,6 @@ class Assignment:
         self.phase = Phase.ACTIVE
         self.finished: list[Finished] = []
         """Waiting for a transaction."""
-        self.uncommitted = 0
-        """Records finished and not committed: those that wait, and those in a transaction that goes on."""
         self.dirty = False
         """There is something to commit."""
         self.unsure = False

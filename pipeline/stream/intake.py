@@ -27,7 +27,6 @@ _FULL = 0.25
 _DOUBT = "membership in doubt"
 _LONGEST_DOUBT = 3.0
 """Seconds; the group's answer to a late heartbeat comes within milliseconds."""
-_UNCOMMITTED = "too many records finished and not committed"
 _OPEN_AGAIN = 0.7
 """Part of a limit at which what was paused for it goes on."""
 
@@ -71,7 +70,6 @@ class Intake:
         self._observer = observer
         self.fail = fail
         self._settled = 0
-        self._uncommitted = 0
         self._held = 0
         self._held_bytes = 0
         self._full_since: float | None = None
@@ -144,7 +142,6 @@ class Intake:
         self.outputs_committed += sum(len(one.outputs) for one in finished)
         if assignment.phase is not Phase.GONE:
             self._forget(assignment, len(finished), sum(one.record.size for one in finished))
-            self._finished(assignment, -len(finished))
         self._changed.set()
         self._trust()
         self.balance(now)
@@ -172,6 +169,9 @@ class Intake:
         if self._doubted_since is not None and now - self._doubted_since > _LONGEST_DOUBT:
             self._trust()
         self.balance(now)
+        if any(one.dirty for one in self.assignments.values()):
+            # What could not be committed when it was finished: no other record may come to wake anybody.
+            self.wake()
 
     def balance(self, now: float) -> None:
         """When the backlog is full for a while, pauses the partitions that hold more than their share of it."""
@@ -238,7 +238,6 @@ class Intake:
         assignment.progress.finish(record.offset)
         assignment.finished.append(Finished(record, outputs))
         assignment.dirty = True
-        self._finished(assignment, 1)
         if assignment.phase is Phase.DRAINING:
             self._changed.set()
         self.wake()
@@ -273,22 +272,11 @@ class Intake:
         assignment.held -= records
         assignment.held_bytes -= size
 
-    def _finished(self, assignment: Assignment, records: int) -> None:
-        """While as many are finished and not committed as may be in flight, nothing starts: what a kill makes somebody
-        do, and pay for, again is no more than twice that."""
-        assignment.uncommitted += records
-        self._uncommitted += records
-        if self._uncommitted >= self._policy.concurrency:
-            self.lanes.hold(_UNCOMMITTED)
-        elif records < 0:
-            self.lanes.release(_UNCOMMITTED)
-
     def _drop(self, assignment: Assignment) -> int:
         cancelled = self.lanes.drop(assignment.lanes)
         self.repeated += cancelled
         if assignment.phase is not Phase.GONE:
             assignment.phase = Phase.GONE
-            self._finished(assignment, -assignment.uncommitted)
             self._forget(assignment, assignment.held, assignment.held_bytes)
         assignment.finished = []
         assignment.dirty = assignment.unsure = False
