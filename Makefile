@@ -44,7 +44,7 @@ chaos: $(STAMP)
 lock:
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile pyproject.toml --extra devstack --extra test --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache out

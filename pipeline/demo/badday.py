@@ -72,6 +72,7 @@ class BadDay:
         It ends with the context or with this process, however that ends. Raises UnavailableError when it does not
         start.
         """
+        # The tether deletes the folder, too: whoever comes second finds nothing.
         with tempfile.TemporaryDirectory(prefix="pipeline-demo-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             tether = Tether(folder)

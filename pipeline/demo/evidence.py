@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import cast
 
 import orjson
@@ -26,7 +28,7 @@ _EXAMPLES = 50
 """Kept of each enrichment, until one is found whose request can be shown."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """One record before and after. `prompt` is what the provider received, empty when that is not known."""
 
@@ -77,7 +79,7 @@ class Evidence:
     async def _found(self, enrichment: Enrichment, paid: Sequence[Paid]) -> Found:
         inputs = {event_id: record for record in self._records([enrichment.input.topic]) if (event_id := _id(record))}
         sent = [Sent(event_id, record.timestamp_ms) for event_id, record in inputs.items()]
-        worth: dict[str, tuple[tuple[int, ...], Example]] = {}
+        best: list[tuple[tuple[int, ...], Example]] = []
         enriched = []
         for record in self._records([enrichment.output.topic]):
             output = await self._decoded(record)
@@ -85,14 +87,14 @@ class Evidence:
             before = inputs.get(_id(record))
             if before is not None and len(before.value or b"") in _READABLE:
                 told = await self._decoded(before)
-                worth[_id(before)] = _worth(told, output), Example(_id(before), told, output)
-                if len(worth) > 2 * _EXAMPLES:
-                    worth = dict(_best(worth))
+                best.append((_worth(told, output), Example(_id(before), told, output)))
+                if len(best) > 2 * _EXAMPLES:
+                    best = _best(best)
         dead = []
         for record in self._records([enrichment.dead_letters.topic]):
             letter = await self._decoded(record)
             dead.append(_came(record, letter, str(letter["cause"])))
-        return Found(balance(sent, enriched, dead, paid), [example for _, (_, example) in _best(worth)])
+        return Found(balance(sent, enriched, dead, paid), [example for _, example in _best(best)])
 
     async def with_prompt(
         self, enrichment: Enrichment, examples: Sequence[Example], bodies: Sequence[Mapping[str, object]]
@@ -124,10 +126,8 @@ class Evidence:
         return (await decoder.decode(record.value or b"")).record
 
 
-def _best(
-    worth: Mapping[str, tuple[tuple[int, ...], Example]],
-) -> list[tuple[str, tuple[tuple[int, ...], Example]]]:
-    return sorted(worth.items(), key=lambda item: item[1][0], reverse=True)[:_EXAMPLES]
+def _best(found: Iterable[tuple[tuple[int, ...], Example]]) -> list[tuple[tuple[int, ...], Example]]:
+    return heapq.nlargest(_EXAMPLES, found, key=itemgetter(0))
 
 
 def _id(record: Record) -> str:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,8 +60,7 @@ def main() -> None:
         settings.sampling.grammar = llama.CommonGrammar(user, llama.json_schema_to_grammar(schema))
     server = llama.Server(settings)
     print(server.listening_address, flush=True)  # noqa: T201  # whoever started it reads the address
-    while True:
-        time.sleep(3600)
+    signal.pause()
 
 
 if __name__ == "__main__":
