@@ -31,7 +31,8 @@ _OPENAI: Mapping[str, str] = {
     **dict.fromkeys(("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini"), "2027-01-14"),
     "gpt-5.1": "2027-04-01",
 }  # fmt: skip
-"""Model to the day it ends. Source: developers.openai.com/api/docs/deprecations, as of November 2026."""
+"""Model to the day it ends, as far as was known in November 2026. The vendor's page decides, and was not read whole:
+developers.openai.com/api/docs/deprecations."""
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)")
 
