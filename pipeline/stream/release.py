@@ -30,6 +30,11 @@ _ASK = 1.0
 _ASK_AGAIN = 0.05
 """Seconds between two such questions."""
 
+_LOST_END = (
+    "what was committed last is still pending though its transaction has ended: the brokers lost that end when they "
+    'died together; see "All brokers died at once" in docs/operations.md'
+)
+
 
 class Group(Protocol):
     """What a release needs of the consumer side."""
@@ -197,11 +202,13 @@ class Releaser:
 
     async def _ask_about_unsure(self) -> None:
         """After a transaction of unknown fate, and the fence of its producer: the broker says what it has."""
+        since = time.monotonic()
         while unsure := self._outbox.unsure():
             try:
                 found = await self._group.committed(unsure, _ASK)
             except KafkaException as failure:
-                self._observer.trouble(_text(failure))
+                lost = time.monotonic() - since > 2 * self._patience
+                self._observer.trouble(_LOST_END if lost else _text(failure))
                 await asyncio.sleep(_ASK_AGAIN)
                 continue
             for assignment, known in found.items():
