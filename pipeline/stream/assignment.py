@@ -53,6 +53,7 @@ class Assignment:
         "progress",
         "reasons",
         "topic",
+        "uncommitted",
         "unsure",
     )
 
@@ -68,6 +69,8 @@ class Assignment:
         """There is something to commit."""
         self.unsure = False
         """A transaction with its records may or may not have been committed: ask the broker first."""
+        self.uncommitted = 0
+        """Records that are finished and not committed, those in a transaction among them."""
         self.held = 0
         self.held_bytes = 0
         """Records, and bytes of their values, that were fetched and are not committed."""

@@ -195,6 +195,8 @@ class Engine:
             raise UsageError(f"Kafka's client does not take its settings: {refusal.args[0].str()}") from None
         intake.wake = releaser.wake
         intake.is_settled = releaser.is_settled
+        membership.busy = lambda: releaser.busy
+        intake.committing_since = lambda: releaser.committing_since
         return _Running(
             intake,
             complaints,

@@ -27,6 +27,12 @@ _FULL = 0.25
 _DOUBT = "membership in doubt"
 _LONGEST_DOUBT = 3.0
 """Seconds; the group's answer to a late heartbeat comes within milliseconds."""
+_STALL = "commits stall"
+_STALLED = 0.25
+"""Seconds a commit may take before new records wait for it, once as many are uncommitted as may be in flight: whatever
+ends this worker now makes another one call for all of them again."""
+_MOST_UNCOMMITTED = 500
+"""At twice as many as may be in flight, and no less than this, new records wait for any commit."""
 _OPEN_AGAIN = 0.7
 """Part of a limit at which what was paused for it goes on."""
 
@@ -65,6 +71,8 @@ class Intake:
         """Tells the releaser that something is finished."""
         self.is_settled: Callable[[Assignment], bool] = lambda _: True
         """Asks the releaser whether all that is finished is committed."""
+        self.committing_since: Callable[[], float | None] = lambda: None
+        """Asks the releaser since when it has tried to commit; None: nothing waits."""
         self._processor = processor
         self._policy = policy
         self._observer = observer
@@ -72,6 +80,9 @@ class Intake:
         self._settled = 0
         self._held = 0
         self._held_bytes = 0
+        self._uncommitted = 0
+        self._most_uncommitted = max(_MOST_UNCOMMITTED, 2 * policy.concurrency)
+        self._stalled = False
         self._full_since: float | None = None
         self._overflowing = False
         self._doubted_since: float | None = None
@@ -142,8 +153,11 @@ class Intake:
         self.outputs_committed += sum(len(one.outputs) for one in finished)
         if assignment.phase is not Phase.GONE:
             self._forget(assignment, len(finished), sum(one.record.size for one in finished))
+            assignment.uncommitted -= len(finished)
+            self._uncommitted -= len(finished)
         self._changed.set()
         self._trust()
+        self._go_on()
         self.balance(now)
 
     def weigh(self, assignment: Assignment, size: int) -> None:
@@ -169,6 +183,10 @@ class Intake:
         if self._doubted_since is not None and now - self._doubted_since > _LONGEST_DOUBT:
             self._trust()
         self.balance(now)
+        if self._uncommitted < self._policy.concurrency:
+            self._go_on()
+        else:
+            self._await_commit()
         if any(one.dirty for one in self.assignments.values()):
             # What could not be committed when it was finished: no other record may come to wake anybody.
             self.wake()
@@ -216,6 +234,20 @@ class Intake:
             self._doubted_since = None
             self.lanes.release(_DOUBT)
 
+    def _await_commit(self) -> None:
+        """Starts nothing new while a commit takes long."""
+        since = self.committing_since()
+        if since is None:
+            return
+        if self._uncommitted >= self._most_uncommitted or time.monotonic() - since > _STALLED:
+            self._stalled = True
+            self.lanes.hold(_STALL)
+
+    def _go_on(self) -> None:
+        if self._stalled:
+            self._stalled = False
+            self.lanes.release(_STALL)
+
     # --- one record
 
     async def _process(self, assignment: Assignment, record: Record) -> None:
@@ -238,6 +270,10 @@ class Intake:
         assignment.progress.finish(record.offset)
         assignment.finished.append(Finished(record, outputs))
         assignment.dirty = True
+        assignment.uncommitted += 1
+        self._uncommitted += 1
+        if self._uncommitted >= self._policy.concurrency:
+            self._await_commit()
         if assignment.phase is Phase.DRAINING:
             self._changed.set()
         self.wake()
@@ -277,6 +313,7 @@ class Intake:
         self.repeated += cancelled
         if assignment.phase is not Phase.GONE:
             assignment.phase = Phase.GONE
+            self._uncommitted -= assignment.uncommitted
             self._forget(assignment, assignment.held, assignment.held_bytes)
         assignment.finished = []
         assignment.dirty = assignment.unsure = False

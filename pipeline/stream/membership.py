@@ -71,6 +71,10 @@ class Membership:
         Raises KafkaException when the library does not take a setting.
         """
         self.view = NOBODY
+        self.busy: Callable[[], frozenset[Name]] = frozenset
+        """Asks the releaser which partitions are in a transaction whose end is not known. One that was lost and is
+        assigned again waits for that end: as the same member of the same generation the broker takes the commit, and
+        what was read before it would be wrong."""
         self._settings = dict(settings)
         self._topics = list(topics)
         self._listener = listener
@@ -147,7 +151,8 @@ class Membership:
 
     def _resolve(self) -> None:
         """Looks at the partitions that wait until one is still pending; that one is the last to be looked at again."""
-        for name in list(self._resolving):
+        busy = self.busy()
+        for name in [name for name in self._resolving if name not in busy]:
             try:
                 known = committed(self._consumer, [name], _PROBE)
             except KafkaException:
@@ -167,9 +172,10 @@ class Membership:
         consumer.incremental_assign(given)
         if given:
             consumer.pause(given)
-        names = [(one.topic, one.partition) for one in given]
+        names, busy = [(one.topic, one.partition) for one in given], self.busy()
+        settled = [name for name in names if name not in busy]
         try:
-            known = committed(consumer, names, _CALLBACK) if names else {}
+            known = committed(consumer, settled, _CALLBACK) if settled else {}
         except KafkaException:
             known = {}
         fresh = self._take(known)

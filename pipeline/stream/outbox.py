@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.stream import metadata
-from pipeline.stream.assignment import Assignment, Finished, Phase
+from pipeline.stream.assignment import Assignment, Finished, Name, Phase
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Output
 from pipeline.stream.view import View
@@ -42,6 +42,10 @@ class Outbox:
         self._assignments = assignments
         self._weigh = weigh
         self._taken: tuple[Share, ...] = ()
+
+    def dirty(self) -> frozenset[Name]:
+        """The partitions of which there is something to commit."""
+        return frozenset(assignment.name for assignment in self._assignments() if assignment.dirty)
 
     def take(self, view: View) -> tuple[Share, ...]:
         """All that is finished and may be committed with the proof in `view`; to be ended by one of the next two."""

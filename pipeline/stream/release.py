@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from pipeline.errors import UnavailableError
-from pipeline.stream.assignment import Assignment, Finished, Phase
+from pipeline.stream.assignment import Assignment, Finished, Name, Phase
 from pipeline.stream.cadence import Cadence, CadencePolicy
 from pipeline.stream.kafka import KafkaException
 from pipeline.stream.observer import Observer
@@ -81,6 +81,10 @@ class Releaser:
         self._culprits = 0
         self.is_settled = self._outbox.is_settled
         """Whether all that is finished of an assignment is committed."""
+        self.busy: frozenset[Name] = frozenset()
+        """Partitions that may be in a transaction whose end is not known; read by any thread."""
+        self.committing_since: float | None = None
+        """When it began to commit what is not committed yet (monotonic seconds)."""
         self.transactions = 0
         self.aborted = 0
         self.rebuilds = 0
@@ -97,10 +101,13 @@ class Releaser:
         while True:
             await self._due()
             await self._ask_about_unsure()
+            # Before the view is read: whoever is assigned one of these again after that view sees it.
+            self.busy = self._outbox.dirty()
             # Proof and partitions of one moment: see `View`.
             view = self._group.view
             if shares := self._outbox.take(view):
                 await self._release(shares, view)
+            self.busy = frozenset()
 
     def close(self) -> None:
         """Gives up the producer."""
@@ -128,6 +135,8 @@ class Releaser:
     async def _release(self, shares: tuple[Share, ...], view: View) -> None:
         began = time.monotonic()
         self._cadence.began(began)
+        if self.committing_since is None:
+            self.committing_since = began
         if view.proof is None:
             result = Result(Outcome.ABORTED, "not a member of the group at present")
         else:
@@ -135,6 +144,7 @@ class Releaser:
         now = time.monotonic()
         if result.outcome is Outcome.COMMITTED:
             self._cadence.committed(now)
+            self.committing_since = None
             await self._committed(timedelta(seconds=now - began))
         else:
             self._cadence.failed(now)
@@ -150,7 +160,6 @@ class Releaser:
         self._observer.committed(records, outputs, took)
         if self._producer.careful and self._culprits:
             # Without a culprit, requests as such are too large for the topic: then it stays careful.
-            self._culprits = 0
             await self._rebuild("every refused output is replaced", careful=False)
 
     async def _failed(self, shares: tuple[Share, ...], result: Result) -> None:
@@ -162,7 +171,8 @@ class Releaser:
         self._observer.aborted(result.reason)
         if result.outcome is Outcome.UNKNOWN:
             await self._rebuild(result.reason, careful=self._producer.careful)
-        elif result.suspect and not self._producer.careful:
+        elif result.crowded and not self._producer.careful:
+            self._culprits = 0
             await self._rebuild(result.reason, careful=True)
 
     def _replace(self, refusal: Refusal) -> None:

@@ -16,6 +16,9 @@ from pipeline.stream.record import Output
 
 P = ParamSpec("P")
 
+_Content = tuple[str, bytes | None, bytes | None]
+"""Topic, key and value of an output."""
+
 REFUSED = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
@@ -32,6 +35,8 @@ _OFFSETS = 5.0
 _ABORT = 5.0
 _COMMIT = 1.0
 """Seconds of one attempt. A refused output makes a commit wait out its timeout: a short one, again and again."""
+_ALONE = 2.0
+"""Seconds until an output that is sent alone must have been taken."""
 
 
 class Outcome(Enum):
@@ -51,15 +56,15 @@ class Result:
     outcome: Outcome
     reason: str = ""
     refusals: tuple[Refusal, ...] = ()
-    suspect: bool = False
-    """The broker refused a request in which some output will never be taken: a careful producer finds it."""
+    crowded: bool = False
+    """The broker refuses requests though it takes each output alone: only a careful producer gets them through."""
 
 
 class Transactor:
     """A transactional producer, used by one thread. Its calls block.
 
-    `careful` sends every output in a request of its own: the broker fails all outputs of a refused request, good ones
-    too, and only so is it known which one it was.
+    The broker fails all outputs of a refused request, good ones too. In the next transaction each of these is sent
+    alone, and only so is it known which one it was. `careful` sends every output alone.
     """
 
     def __init__(self, settings: Mapping[str, str | int | bool], *, careful: bool) -> None:
@@ -67,7 +72,10 @@ class Transactor:
         self.given_up = False
         """Retries end; set by any thread."""
         self._careful = careful
-        self._undelivered: set[int] = set()
+        self._refused: set[_Content] = set()
+        """Outputs in requests that were refused in the present transaction."""
+        self._suspects: set[_Content] = set()
+        """The same of earlier transactions: one of them is the culprit."""
         requests = {"batch.num.messages": 1} if careful else {}
         self._producer = Producer({**settings, **requests, "on_delivery": self._not_delivered}, logger=SILENT)
 
@@ -78,40 +86,62 @@ class Transactor:
     def transact(self, shares: Sequence[Share], proof: bytes) -> Result:
         """One transaction with all outputs of `shares` and their offsets, as the member of which `proof` is."""
         refusals: list[Refusal] = []
-        self._undelivered.clear()
+        suspects, searched = self._suspects, False
+        self._refused.clear()
         try:
             self._producer.begin_transaction()
             for share in shares:
                 for finished in share.finished:
                     for output in finished.outputs:
-                        self._produce(share, finished, output, refusals)
+                        if suspects and (output.topic, output.key, output.value) in suspects:
+                            self._produce_alone(share, finished, output, refusals)
+                        else:
+                            self._produce(share, finished, output, refusals)
             if refusals:
-                return self._abort("an output was refused by the client", refusals)
+                return self._abort("an output was refused", refusals)
+            searched = bool(suspects)
             offsets = [TopicPartition(*share.assignment.name, share.offset, share.metadata) for share in shares]
             self._persist(self._producer.send_offsets_to_transaction, offsets, proof, _OFFSETS)
             self._persist(self._producer.commit_transaction, _COMMIT)
+            suspects.clear()
             return Result(Outcome.COMMITTED)
+        except SystemError as failure:
+            # How the library raises a fatal error while it calls back.
+            return Result(Outcome.UNKNOWN, str(failure.__cause__))
         except KafkaException as failure:
             error: KafkaError = failure.args[0]
             reason = f"{error.name()}: {error.str()}"
             if error.fatal():
                 return Result(Outcome.UNKNOWN, reason)
-            return self._abort(reason, refusals, suspect=error.code() in REFUSED)
+            return self._abort(reason, refusals, searched=searched)
 
-    def _abort(self, reason: str, refusals: list[Refusal], *, suspect: bool = False) -> Result:
+    def _abort(self, reason: str, refusals: list[Refusal], *, searched: bool = False) -> Result:
         try:
             self._persist(self._producer.abort_transaction, _ABORT)
         except KafkaException as failure:
             return Result(Outcome.UNKNOWN, f"{reason}, and the abort failed: {failure.args[0].name()}")
         # Aborting delivers the reports that were outstanding: only now is it known what was refused.
-        suspect = (suspect or not REFUSED.isdisjoint(self._undelivered)) and not refusals
-        return Result(Outcome.ABORTED, reason, tuple(refusals), suspect)
+        if refusals:
+            self._suspects.clear()
+            return Result(Outcome.ABORTED, reason, tuple(refusals))
+        self._suspects |= self._refused
+        # Each was sent alone and taken, and yet a request was refused: no output is too large, but several are.
+        return Result(Outcome.ABORTED, reason, crowded=searched and bool(self._refused))
 
-    def _produce(self, share: Share, finished: Finished, output: Output, refusals: list[Refusal]) -> None:
+    def _produce_alone(self, share: Share, finished: Finished, output: Output, refusals: list[Refusal]) -> None:
+        """In a request of its own, behind what was produced before it. Raises KafkaException."""
+        left = self._producer.flush(_ALONE)
+        self._produce(share, finished, output, refusals, alone=True)
+        if left or self._producer.flush(_ALONE):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "an output sent alone was not taken in time"))
+
+    def _produce(
+        self, share: Share, finished: Finished, output: Output, refusals: list[Refusal], *, alone: bool = False
+    ) -> None:
         options: dict[str, object] = {}
         if output.headers:
             options["headers"] = list(output.headers)
-        if self._careful:
+        if alone or self._careful:
             options["on_delivery"] = functools.partial(self._tell, refusals, share, finished, output)
         while True:
             try:
@@ -130,8 +160,8 @@ class Transactor:
                 return
 
     def _not_delivered(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
-            self._undelivered.add(error.code())
+        if error is not None and error.code() in REFUSED:
+            self._refused.add((message.topic() or "", message.key(), message.value()))
 
     @staticmethod
     def _tell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -201,6 +202,40 @@ async def test_after_a_freeze_nothing_starts_until_it_is_known_what_is_ours(end:
         house.intake.tend(54.0)
     await asyncio.sleep(0.01)
     assert len(house.parts[1].finished) == 5
+
+
+@pytest.mark.parametrize("end", ["commit", "loss"])
+async def test_while_nothing_can_be_committed_no_more_is_called_for_than_may_be_lost(end: str) -> None:
+    few = EnginePolicy(concurrency=10, backlog=5000)
+    house = House(Gate(), few, 2)
+    house.intake.committing_since = lambda: 0.0
+    stuck, other = house.parts
+    house.bring(stuck, 1000)
+    for _ in range(2000):
+        await asyncio.sleep(0)
+    # Since long ago: as many as may be in flight, and those in flight when it was seen.
+    assert 10 <= len(stuck.finished) <= 20
+    house.intake.tend(0.0)
+    house.bring(other, 5)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not other.finished
+    house.intake.committing_since = lambda: None
+    if end == "commit":
+        await house.finish(stuck, 10)
+    else:
+        house.intake.gone([stuck], True, timedelta(0))
+        house.intake.tend(0.0)
+    await house.finish(other, 5)
+
+
+async def test_a_commit_that_only_just_began_holds_up_nothing_until_much_is_uncommitted() -> None:
+    house = House(Gate(), EnginePolicy(concurrency=10, backlog=5000), 1)
+    house.intake.committing_since = time.monotonic
+    house.bring(house.parts[0], 2000)
+    for _ in range(4000):
+        await asyncio.sleep(0)
+    assert 500 <= len(house.parts[0].finished) <= 510
 
 
 async def test_the_oldest_record_that_waits_is_known() -> None:

@@ -157,7 +157,13 @@ class Worker:
             self.resolving.add(partition)
             self.resolve(partition)
 
+    def busy(self) -> set[int]:
+        """Partitions in a transaction whose end is not known."""
+        return set() if self.stage is Stage.NONE else {share.assignment.partition for share in self.shares}
+
     def resolve(self, partition: int) -> None:
+        if partition in self.busy():
+            return
         try:
             progress = self.broker.read(partition)
         except PendingError:
@@ -328,6 +334,15 @@ class Campaign:
                 worker.hear()
                 self.enter(worker)
 
+    def come_back(self, dice: random.Random) -> None:
+        """A member takes its partitions for lost and gets them again, as the same member of the same generation: the
+        broker cannot tell what it began before from what it does now."""
+        for worker in self.workers:
+            if self.members.get(worker.member) is worker:
+                partitions = [part for part, owner in self.broker.owners.items() if owner == worker.member]
+                worker.let_go(partitions)
+                worker.assign(partitions)
+
     def move(self, dice: random.Random) -> None:
         """The owner's callback runs, with or without time to commit; then the partition is another's."""
         if not self.broker.owners:
@@ -445,7 +460,18 @@ class Campaign:
         assert len(self.broker.visible) == sum(map(len, self.broker.log.values()))
 
 
-FAULTS = ("kill", "join", "miss_heartbeats", "learn_of_it", "move", "lose_a_reply", "look_again", "time_out", "publish")
+FAULTS = (
+    "kill",
+    "join",
+    "miss_heartbeats",
+    "learn_of_it",
+    "come_back",
+    "move",
+    "lose_a_reply",
+    "look_again",
+    "time_out",
+    "publish",
+)
 
 
 @pytest.mark.parametrize("seed", range(20))
