@@ -45,10 +45,10 @@ _BEHIND_TOWN: Final = (
     r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2,5},? \d{5}(?:-?\d{3,4})?|\d{5}|\d{4}(?![./-]?\d)"
     rf"|(?:Co\.? [A-Z][a-z]+,? )?{_IRISH_CODE})"
 )
-_BEFORE_TOWN: Final = (
-    r"(?:[A-Z]{1,3}-|CEP:? |C\.?P\.? )?(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}"
-    r"|\d{4}(?: ?[A-Z]{2}\b,?\n?)?)"
+_DIGITS_BEFORE_TOWN: Final = (
+    r"(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}|\d{4}(?: ?[A-Z]{2}\b,?\n?)?)"
 )
+_BEFORE_TOWN: Final = rf"(?:[A-Z]{{1,3}}-|CEP:? |C\.?P\.? )?{_DIGITS_BEFORE_TOWN}"
 
 _CAPITAL: Final = r"[A-Z][A-Za-z'-]{0,30}(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.|(?<=\bFt)\.)?"
 _LINKING: Final = (
@@ -72,6 +72,8 @@ _UNIT_WORDS: Final = (
     "|huis|lgh|leil"
     "|app|wg|tur|door|byt|mieszk|m|no|nr|n|et|pmb|unidad|dpto|depto"
 )
+_UNIT_BEGINS: Final = re.compile(r" ?,? ?\n?[ >]{0,2}(?:([A-Za-z]+)(?![0-9_])|# ?[A-Za-z0-9]|\d)")
+_UNITS: Final = frozenset(_UNIT_WORDS.split("|"))
 _UNIT: Final = re.compile(
     rf"(?: ?,? ?\n?[ >]{{0,2}}(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
     r"|\d{1,2}\. ?(?:OG|EG|DG|UG|Stock|Etage|Obergeschoss|Stiege|NP)\b"
@@ -102,12 +104,16 @@ _CODE_THEN_TOWN: Final = re.compile(
     rf"(?:{_GAP}{_TOWN}){{0,2}}{_GAP}{_BEFORE_TOWN},? ?{_TOWN}(?:,? ?\([A-Z][A-Za-z ]{{1,24}}\)"
     rf"|,? ?/? ?[A-Z]{{2}}\b)?"
 )
+_CODE_AND_TOWN: Final = re.compile(rf"{_DIGITS_BEFORE_TOWN},? ?{_TOWN}")
 _CODE_ONLY: Final = re.compile(
     rf"{_GAP}(?:{UK_CODE}|{CANADA_CODE}|{US_CODE}|\d{{5}}-\d{{3}}|\d{{4}} ?[A-Z]{{2}}"
     rf"|{_IRISH_CODE})(?![A-Za-z0-9])(?: {_TOWN})?"
 )
 _TOWN_ONLY: Final = re.compile(rf"(?:,|\n| - |, ?\n| in| a| en) ?({_CAPITAL}(?:[ -]{_CAPITAL}){{0,2}})")
 _COUNTRY: Final = re.compile(rf"{_GAP}\(?(?:{_COUNTRIES})\b\)?")
+_DIGIT: Final = re.compile(r"\d")
+_FARTHEST_CODE: Final = 800
+"""Longer than the parts of an address, at most, between its house number and its postcode."""
 _CITIES: Final = frozenset(city.replace("_", " ") for city in words("cities"))
 
 _REACH: Final = 160
@@ -146,11 +152,11 @@ def end_of_address(text: str, end: int) -> int:
             end = match.end()
     if match := _INNER_NUMBER.match(text, end):
         end = match.end()
-    if match := _UNIT.match(text, end):
+    if match := _unit(text, end):
         end = match.end()
     if match := _DISTRICT.match(text, end):
         end = match.end()
-    for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _TOWN_IN_STATE, _CODE_ONLY):
+    for rule in (*_rules(text, end), _TOWN_IN_STATE, _CODE_ONLY):
         if match := rule.match(text, end):
             end = match.end()
             break
@@ -168,10 +174,29 @@ def end_of_address(text: str, end: int) -> int:
 
 def has_code(text: str, end: int) -> bool:
     """True when a postcode, with or without a town, follows; a flat may stand between."""
-    for behind in (_HOUSE_GOES_ON, _UNIT):
-        if match := behind.match(text, end):
-            end = match.end()
-    return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
+    if match := _HOUSE_GOES_ON.match(text, end):
+        end = match.end()
+    if match := _unit(text, end):
+        end = match.end()
+    return any(rule.match(text, end) for rule in (*_rules(text, end), _CODE_ONLY))
+
+
+def _unit(text: str, end: int) -> re.Match[str] | None:
+    """A flat, a floor, a room: tried where the first word behind is one for them."""
+    begins = _UNIT_BEGINS.match(text, end)
+    if begins is None or (begins[1] is not None and begins[1].lower() not in _UNITS):
+        return None
+    return _UNIT.match(text, end)
+
+
+def _rules(text: str, end: int) -> tuple[re.Pattern[str], ...]:
+    """Those that can hold, of the rules for postcode and town: the next digit must begin a postcode."""
+    if (digit := _DIGIT.search(text, end, end + _FARTHEST_CODE)) is None:
+        return ()
+    at = digit.start()
+    if _CODE_AND_TOWN.match(text, at) is None and not text[end:at].lower().endswith("cedex "):
+        return (_TOWN_THEN_CODE,)
+    return _CODE_THEN_TOWN, _TOWN_THEN_CODE
 
 
 def start_of_address(text: str, start: int, floor: int) -> int | None:
