@@ -57,6 +57,8 @@ NUMBERS: Final = frozenset(
     }
 )
 """Cues that are names of fields, too: `date_of_birth`, `licensePlate`."""
+PEOPLE: Final = frozenset({Cue.HONORIFIC, Cue.GREETING, Cue.CLOSING, Cue.INTRODUCTION, Cue.PERSON})
+"""Cues beside which names stand, and nothing else."""
 _BLANK: Final = re.compile(r" (?![^\[]*\])")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from pipeline.redact.cues import Cue
@@ -24,6 +25,7 @@ from pipeline.redact.names.kinds import (
     kinds,
 )
 from pipeline.redact.names.naming import Token
+from pipeline.redact.names.sights import Lookout, Sights
 from pipeline.redact.patterns.pattern import Context, Strength
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
@@ -38,9 +40,16 @@ _LONGEST_LINE: Final = 60
 _LONGEST_PARTICLE: Final = 12
 
 
-def find(context: Context, structured: Sequence[Found]) -> list[Found]:
-    """Names in the shadow of `context`; `structured` are the finds of the pattern table in it."""
-    return _Search(context, structured).run()
+class NameFinder:
+    """Finds names. Compiles its table of words once: make one and keep it."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache`: a folder of this user's own in which the compiled table is kept."""
+        self._lookout = Lookout(cache)
+
+    def find(self, context: Context, structured: Sequence[Found]) -> list[Found]:
+        """Names in the shadow of `context`; `structured` are the finds of the pattern table in it."""
+        return _Search(context, self._lookout.look(context.text), structured).run()
 
 
 class _Search:
@@ -53,13 +62,15 @@ class _Search:
         "_german",
         "_is_french",
         "_local_parts",
+        "_sights",
         "_starts",
         "_structured",
         "_text",
     )
 
-    def __init__(self, context: Context, structured: Sequence[Found]) -> None:
+    def __init__(self, context: Context, sights: Sights, structured: Sequence[Found]) -> None:
         self._context = context
+        self._sights = sights
         self._text = context.text
         self._structured = structured
         self._starts = {item.start for item in structured if item.type in _PERSONAL}
@@ -84,7 +95,7 @@ class _Search:
 
     def _behind_honorifics(self) -> None:
         text = self._text
-        for end in self._context.ends(Cue.HONORIFIC):
+        for end in self._sights.ends(Cue.HONORIFIC):
             match = words.BEHIND_HONORIFIC.match(text, end)
             if match is None or words.HONORIFIC.search(text[max(0, end - 15) : end]) is None:
                 continue
@@ -101,7 +112,7 @@ class _Search:
         return self._is_french
 
     def _behind_people(self) -> None:
-        for end in self._context.ends(Cue.PERSON):
+        for end in self._sights.ends(Cue.PERSON):
             match = words.BEHIND_PERSON.match(self._text, end)
             if match is None or match.end() == end:
                 continue
@@ -110,7 +121,7 @@ class _Search:
                 self._accept_lower(start)
 
     def _introduced(self) -> None:
-        for start, end, sureness in introductions(self._context):
+        for start, end, sureness in introductions(self._text, self._sights):
             tokens = self._tokens(start, end)
             if not tokens or any(token.kind & (ORGANISATION | TITLE) for token in tokens):
                 continue
@@ -125,7 +136,7 @@ class _Search:
                 self._add(tokens[0].start, tokens[-1].end, Strength.CUED)
 
     def _greeted(self) -> None:
-        for end in self._context.ends(Cue.GREETING):
+        for end in self._sights.ends(Cue.GREETING):
             match = words.BEHIND_GREETING.match(self._text, end)
             if match is None:
                 continue
@@ -136,7 +147,7 @@ class _Search:
 
     def _signed(self) -> None:
         text = self._text
-        ends = self._context.ends(Cue.CLOSING)
+        ends = self._sights.ends(Cue.CLOSING)
         if any(dashes in text for dashes in words.DASHES):
             ends = [*ends, *(match.end() for match in words.DASHED_LINE.finditer(text))]
         for end in ends:
@@ -367,7 +378,7 @@ class _Search:
         return words.PLACE_BEFORE.search(self._text, max(0, start - 8), start) is None
 
     def _is_brand(self, start: int, end: int) -> bool:
-        return any(start < brand[1] and brand[0] < end for brand in self._context.brands)
+        return any(start < brand[1] and brand[0] < end for brand in self._sights.brands)
 
     def _tokens_of_run(self, start: int, run: str) -> list[Token]:
         """`_tokens` of words with blanks between, of which most are no names; none when all are everyday words."""

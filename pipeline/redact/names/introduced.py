@@ -8,8 +8,8 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from pipeline.redact.cues import Cue
+from pipeline.redact.names.sights import Sights
 from pipeline.redact.names.words import NAME
-from pipeline.redact.patterns.pattern import Context
 
 _LOWER: Final = r"[a-z]{2,20}(?:['-][a-z]{2,20})?"
 _ANY_WORD: Final = r"[A-Za-z][A-Za-z'.-]{0,24}"
@@ -69,20 +69,19 @@ _SPOKEN_OF: Final = re.compile(
 _SLASHED: Final = re.compile(rf"[.!?)] ?(?:/|//|~|--) ?(?P<name>{NAME})[ \t]*\Z")
 
 
-def introductions(context: Context) -> Iterator[Introduction]:
-    """Places of names in a shadow: near words that the scanner saw, or where a rare sign stands."""
-    text = context.text
-    for end in context.ends(Cue.PERSON):
+def introductions(text: str, sights: Sights) -> Iterator[Introduction]:
+    """Places of names in a shadow: near words that were seen in it, or where a rare sign stands."""
+    for end in sights.ends(Cue.PERSON):
         match = _FIELD.match(text, end)
         if match is not None and _LABEL.search(text, max(0, end - 12), end) is not None:
             yield Introduction(*match.span("name"), Sureness.FIELD)
-    for end in context.ends(Cue.INTRODUCTION):
+    for end in sights.ends(Cue.INTRODUCTION):
         match = (
             _AGAIN if text[end - 1] in "sS" and text[max(0, end - 4) : end].strip().lower() in _ITS else _SELF
         ).match(text, end)
         if match is not None:
             yield Introduction(*match.span("name"), Sureness.LOWER)
-    for end in context.ends(Cue.GREETING):
+    for end in sights.ends(Cue.GREETING):
         if (match := _SECOND.match(text, end)) is not None:
             yield Introduction(*match.span("name"), Sureness.CAPITALS)
             yield Introduction(*match.span("first"), Sureness.CAPITALS)

@@ -119,6 +119,7 @@ PATTERNS: Final = (
         rf"|\b\d{{1,6}}[A-Za-z]?,?(?: [a-z'.-]{{3,20}}){{1,2}} (?:{LOWER_TYPES})\b",
         Strength.SHAPE,
         check=streets.english,
+        by_start=True,
         yes=(
             "at «153 Edwards Pike, New Ameliaville TF85 0NS».",
             "from «9354 Monroe Street Apt 12A\nJessicaview, WY 13378».",
@@ -144,6 +145,7 @@ PATTERNS: Final = (
         rf"\b\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:(?:{FRENCH_TYPES})\b|r\. )",
         Strength.SHAPE,
         check=streets.french,
+        by_start=True,
         caseless=True,
         yes=(
             "demeurant «79 chemin de Charpentier\n20810 Coulonboeuf», declare",
@@ -159,6 +161,7 @@ PATTERNS: Final = (
         rf"\b(?:{_BEHIND_TYPES})[ .]",
         Strength.SHAPE,
         check=streets.romance,
+        by_start=True,
         caseless=True,
         yes=(
             "vivo en «Calle de Alcalá 45, 3º B, 28014 Madrid»",
@@ -229,6 +232,7 @@ PATTERNS: Final = (
         r"|\d{4}-\d{3})[ \n][A-Z][a-z]",
         Strength.SHAPE,
         check=_by_house,
+        by_start=True,
         yes=(
             "Adresa: «Moravská 273\n266 39 Sobotka»",
             "«Petőfi út 202., H-9236 Hídháza»",

@@ -83,6 +83,7 @@ PATTERNS: Final = (
         r"[A-Za-z0-9._%+!#$&*/=?^{|}~'-]@[A-Za-z0-9\[]",
         Strength.PROVEN,
         check=_email,
+        by_start=True,
         yes=(
             "write to «jane.roe+news@example.co.uk».",
             "Jane <«JROE@EXAMPLE.ORG»>",

@@ -93,6 +93,7 @@ PATTERNS: Final = (
         r"[0-9A-Fa-f]{1,4}::?[0-9A-Fa-f]{1,4}:|[0-9A-Fa-f]{1,4}::[0-9A-Fa-f]{1,4}\b|::[fF]{4}:\d",
         Strength.PROVEN,
         check=_v6,
+        by_start=True,
         yes=(
             "from «2001:db8::8a2e:370:7334» and",
             "«fe80::1ff:fe23:4567:890a»",
@@ -106,6 +107,7 @@ PATTERNS: Final = (
         r"[A-Za-z0-9+.:-]://[^ \n/]",
         Strength.PROVEN,
         check=_url,
+        by_start=True,
         yes=(
             "see «https://jane:pw123@example.org/x?y=1».",
             "«postgres://app:s3cret@db.example.org:5432/crm»",

@@ -46,16 +46,15 @@ class Strength(IntEnum):
 
 
 class Context:
-    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand.
+    """One shadow under the scanner: its text, and where cue words ended.
 
     `postcode_end`: where the last postcode ended that was looked at; no later one's address begins before it.
     """
 
-    __slots__ = ("_cues", "brands", "postcode_end", "text")
+    __slots__ = ("_cues", "postcode_end", "text")
 
-    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]], brands: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]]) -> None:
         self._cues = cues
-        self.brands = brands
         self.postcode_end = 0
         self.text = text
 
@@ -125,7 +124,8 @@ class Pattern:
     """One form of personal data: a shape that the scanner looks for and a check of what it finds.
 
     `shape` is Hyperscan's syntax (no look-around, no back-references) over the shadow, where all digits are 0-9 and
-    all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first.
+    all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first, but for a
+    check that goes `by_start` alone: it is asked once.
     `yes` are texts in which exactly the part between `«` and `»` must be found, `no` texts in which nothing may be;
     the unit tests run both.
     """
@@ -135,6 +135,7 @@ class Pattern:
     strength: Strength
     check: Check | None = None
     caseless: bool = False
+    by_start: bool = False
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
 

@@ -103,6 +103,7 @@ PATTERNS: Final = (
         r"\b[2-69](?:[ ./-]{0,3}\d){12}",
         Strength.PROVEN,
         check=_card,
+        by_start=True,
         yes=(
             "card «4111 1111 1111 1111».",
             "«378282246310005»",
@@ -120,6 +121,7 @@ PATTERNS: Final = (
         r"[ .-]{0,2}[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){3}[ .-]{0,2}[A-Za-z0-9]",
         Strength.PROVEN,
         check=_iban,
+        by_start=True,
         yes=(
             "IBAN «DE89 3704 0044 0532 0130 00», thanks",
             "«gb82west12345698765432»",

@@ -223,6 +223,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\+ ?\(?[1-9](?:[ ./()-]{0,4}[0-9]){7}",
         Strength.PROVEN,
         check=_international,
+        by_start=True,
         yes=(
             "call «+49 170 1234567» now",
             "«+44 (0)20 7946 0958».",
@@ -237,6 +238,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\b00 ?[1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_international,
+        by_start=True,
         yes=("«001 816 905 3777»", "call «0049 30 901820»", "«00442079460958»"),
         no=("order 00442079460958", "0012"),
     ),
@@ -257,6 +259,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\b0[ )]?[1-9](?:[ ./()-]{0,3}[0-9]){7}|\b0[ )]? [1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_trunk,
+        by_start=True,
         yes=(
             "ring «020 7946 0958».",
             "«(030) 901820-12»",

@@ -74,6 +74,7 @@ PATTERNS: Final = (
         r"|xkeysib-[0-9a-f]{16}|[0-9]{8,10}:[A-Za-z0-9_-]{30})",
         Strength.PROVEN,
         check=_whole,
+        by_start=True,
         yes=(
             "key «sk-proj-abcdefghijklmnop1234» and",
             "the key «1234567890:AAabcdefghijklmnopqrstuvwxyz0123456» in",
@@ -87,6 +88,7 @@ PATTERNS: Final = (
         r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----",
         Strength.PROVEN,
         check=_block,
+        by_start=True,
         yes=("«-----BEGIN " + "PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----» end",),
     ),
 )
