@@ -20,6 +20,7 @@ from pipeline.redact.patterns.postal import (
 )
 from pipeline.redact.patterns.streets import FRENCH_TYPES, LOWER_TYPES, WHOLE_STREETS
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 
 def _by_code(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -65,7 +66,7 @@ def _stands_alone(context: Context, start: int, end: int) -> bool:
     )
 
 
-_HOUSE_AT: Final = re.compile(rf"{HOUSE}\.?")
+_HOUSE_AT: Final = expression(rf"{HOUSE}\.?")
 
 
 def _said(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -80,7 +81,7 @@ def _said(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return start, end_of_address(text, end)
 
 
-_MONTH_OR_UNIT: Final = re.compile(
+_MONTH_OR_UNIT: Final = expression(
     r"\b(?:days?|weeks?|months?|years?|jan|feb|mar|apr|may|june?|july?|aug|sep|sept|oct|nov|dec|january|february"
     r"|march|april"
     r"|august|september|october|november|december|januar|februar|marz|mai|juni|juli|oktober|dezember|janvier"
@@ -324,7 +325,7 @@ CUED: Final = (
     Cued(
         PiiType.ADDRESS,
         Cue.ADDRESS,
-        re.compile(
+        expression(
             r"(?:[ ,]{0,2}(?:\b(?:is|are|was|now|ist|lautet|est|es|e|should be|changed to|from|to|of|at|in|on"
             r"|record)\b|[:=-])){0,4}"
             rf"[ \n]{{1,2}}(?P<value>(?:{FLAT})?\d{{1,5}}[A-Za-z]?,? [A-Z][A-Za-z'-]{{2,24}}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -39,16 +38,17 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Check, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
+_SEPARATORS: Final = expression(r"[^0-9A-Za-z]+")
 _REACH: Final = 60
 _VALUE: Final = r"[A-Z0-9]{1,18}(?:(?:[ ./-]{1,2}| - )(?=[A-Z]{0,3}\d|[A-Z]{1,2}\b)(?-i:[A-Z0-9]{1,11})){0,7}"
-_FORM: Final = re.compile(
+_FORM: Final = expression(
     r"(?<![A-Za-z0-9])(?:[A-Z]{1,3}[ -])?(?=[A-Z]{0,6}\d)[A-Z0-9]{1,18}"
     r"(?:(?:[ ./-]{1,2}| - )(?=[A-Z]{0,3}\d|[A-Z]{1,2}\b)[A-Z0-9]{1,11}){0,7}(?![A-Za-z0-9])"
 )
 _SSN: Final = r"\d{3}[ ./_-]{0,3}\d{2}[ ./_-]{0,3}\d{4}"
-_SSN_FORM: Final = re.compile(rf"(?<![A-Za-z0-9]){_SSN}(?![A-Za-z0-9])")
+_SSN_FORM: Final = expression(rf"(?<![A-Za-z0-9]){_SSN}(?![A-Za-z0-9])")
 
 
 def _apart(context: Context, start: int, end: int) -> bool:
@@ -112,7 +112,7 @@ def _ssn(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return (start, end) if context.after(Cue.SSN, start, _REACH) else None
 
 
-_DASHED_SSN: Final = re.compile(r"\d{3}(-| - )\d\d\1\d{4}")
+_DASHED_SSN: Final = expression(r"\d{3}(-| - )\d\d\1\d{4}")
 
 
 def _announced(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -124,7 +124,7 @@ def _announced(context: Context, start: int, end: int) -> tuple[int, int] | None
     return start, end
 
 
-_DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}-\d\d-\d\d")
+_DATE: Final = expression(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}-\d\d-\d\d")
 _always: Final[Callable[[str], bool]] = lambda value: True  # noqa: E731
 
 
@@ -248,7 +248,7 @@ PATTERNS: Final = (
     ),
     _national(
         r"\b\d{3}\.?\d{3}\.?\d{3}-?\d{2}\b",
-        _proven(lambda value: bool(cpf.is_valid(value)) and ("-" in value or "." in value)),
+        _proven(lambda value: ("-" in value or "." in value) and bool(cpf.is_valid(value))),
         yes=("CPF «390.533.447-05»",),
         no=("390.533.447-06",),
     ),

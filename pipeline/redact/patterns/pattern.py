@@ -11,24 +11,25 @@ from typing import Final
 
 from pipeline.redact.cues import Cue
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_SENTENCE_END: Final = re.compile(
+_SENTENCE_END: Final = expression(
     r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)(?<!\blt)(?<!\bca)(?<!\bgem)(?<!\bbzw)(?<!\bref)(?<!\btel)(?<!\bgeb)(?<!\.)[.!?][\"')]?\s|\n\s*\n",
     re.IGNORECASE,
 )
 
-_ANSWER: Final = re.compile(
+_ANSWER: Final = expression(
     r"[^\n]{0,24}[?:] ?\r?\n[\[(>]{0,2}[0-9:., APMapm/-]{0,20}[\])]?[ -]{0,3}(?:[A-Za-z][A-Za-z .'()/-]{0,30}: ?)?"
 )
 """From a question's word to the answer in the chat's next line."""
 
-_SAYS_WHAT: Final = re.compile(
+_SAYS_WHAT: Final = expression(
     r" ?(?:(?:,|as|is|was|for|being|=|als|ist|comme|est|como|es|come) ?){1,2}\(?(?:my|the|our|his|her|their|a|your"
     r"|mein[e]?|mon|ma|mi|il mio|meu)?\b|,? ?\(",
     re.IGNORECASE,
 )
 _NAMING_REACH: Final = 40
-_NAMING: Final = re.compile(
+_NAMING: Final = expression(
     r"(?:[ \t\n.:#=\"'()/-]|\b(?:number|numbers|no|nos|nr|num|nummer|numero|id|is|was|are|est|ist|es|e|n|o"
     r"|lautet|le|the|a"
     r"|el|la|il|de|del|of|der|die|das|your|my|code|kennung|ref|reference|with|mit|avec|con|com)\b)*",

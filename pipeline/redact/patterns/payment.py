@@ -10,11 +10,12 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_CARD: Final = re.compile(r"\d(?:[ ./-]{0,3}\d){11,18}(?!\d)")
-_NOT_DIGITS: Final = re.compile(r"\D+")
-_DIGIT_GROUP: Final = re.compile(r"\d+")
-_ISSUER: Final = re.compile(
+_CARD: Final = expression(r"\d(?:[ ./-]{0,3}\d){11,18}(?!\d)")
+_NOT_DIGITS: Final = expression(r"\D+")
+_DIGIT_GROUP: Final = expression(r"\d+")
+_ISSUER: Final = expression(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
     r"|(?:5[1-5]|2[2-7])\d{14}"  # Mastercard
     r"|3[47]\d{13}"  # American Express
@@ -26,7 +27,7 @@ _ISSUER: Final = re.compile(
     r"|220[0-4]\d{12,15}|9792\d{12}\Z"  # Mir, Troy
 )
 _IBAN_LENGTHS: Final = {word[:2]: int(word[2:]) for word in words("iban_lengths")}
-_IBAN: Final = re.compile(r"[A-Z]{2} ?[0-9OIl]{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
+_IBAN: Final = expression(r"[A-Z]{2} ?[0-9OIl]{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
 _LIKE_DIGITS: Final = str.maketrans("OoIl", "0011")
 _SHORTEST_CARD: Final = 13
 _SHORTEST_IBAN: Final = 15
@@ -136,7 +137,7 @@ CUED: Final = (
     Cued(
         PiiType.IBAN,
         Cue.ACCOUNT,
-        re.compile(
+        expression(
             r"[ \t]{0,2}(?:\b(?:number|no|nr|num|is|ist|est|es|lautet)\b[.:]?[ \t]{0,2}|[:#][ \t]{0,2}){1,3}"
             r"(?P<value>\d{2,17}(?:[ -]\d{1,10}){0,5})\b",
             re.IGNORECASE,

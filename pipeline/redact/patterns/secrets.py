@@ -8,13 +8,14 @@ from typing import Final
 from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _TOKEN: Final = r"A-Za-z0-9_+/=.~-"
-_PREFIXED: Final = re.compile(rf"(?:[0-9]{{8,10}}:)?[{_TOKEN}]{{8,2000}}")
-_BLOCK: Final = re.compile(
+_PREFIXED: Final = expression(rf"(?:[0-9]{{8,10}}:)?[{_TOKEN}]{{8,2000}}")
+_BLOCK: Final = expression(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,8000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
 )
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_UUID: Final = expression(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SHORTEST_KEY: Final = 16
 _SHORTEST_PASSWORD: Final = 4
 
@@ -96,7 +97,7 @@ CUED: Final = (
     Cued(
         PiiType.API_KEY,
         Cue.KEY,
-        re.compile(rf"{_LINK}(?P<value>[{_TOKEN}]{{16,512}})", re.IGNORECASE),
+        expression(rf"{_LINK}(?P<value>[{_TOKEN}]{{16,512}})", re.IGNORECASE),
         check=_random,
         yes=(
             "the key 84a6cea4e50d49a0 no longer".replace("84a6cea4e50d49a0", "«84a6cea4e50d49a0»"),
@@ -108,7 +109,7 @@ CUED: Final = (
     Cued(
         PiiType.API_KEY,
         Cue.PASSWORD,
-        re.compile(
+        expression(
             r"[ \t]{0,2}(?:\b(?:is|ist|lautet|est|es|was)\b[ \t]|[:=])[ \t]{0,2}[\"'`]?(?P<value>\S{4,128})",
             re.IGNORECASE,
         ),
