@@ -100,9 +100,12 @@ HINTS: Final = {
 }
 """Hyperscan expressions, caseless: the signs, but for words (LONG_WORD) that have to be tried."""
 LONG_WORD: Final = (
-    r"\b[A-Za-z+/]{0,12}[0-9][A-Za-z0-9+/]{8}|\b[A-Za-z0-9+/]{0,12}[a-z][A-Z][A-Za-z0-9+/]{5}|\b[A-Za-z0-9+/]{10,24}="
+    r"\b(?:0x)?(?:[2-7C-Fc-f][0-9A-Fa-f]|0[9ADad])[0-9A-Fa-f]{10}"
+    r"|\b[B-Za-fw-z+/][A-Za-z+/]{0,11}[0-9][A-Za-z0-9+/]{8}|\b[0-9]{1,12}[A-Za-z+/][A-Za-z0-9+/]{7}"
+    r"|\b[B-Za-fw-z+/][A-Za-z0-9+/]{0,11}[a-z][A-Z][A-Za-z0-9+/]{5}|\b[B-Za-fw-z][A-Z][A-Za-z0-9+/]{6}"
+    r"|\b[A-Za-z0-9+/]{10,24}="
 )
-"""Hyperscan expression of what may be the beginning of an encoded word."""
+"""Hyperscan expression of what may be the beginning of an encoded word; others begin with other letters."""
 
 
 def decoded(shadow: str) -> Iterator[View]:

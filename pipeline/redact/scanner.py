@@ -65,7 +65,10 @@ class Scanner:
         self._cued: dict[Cue, list[Cued]] = {}
         for entry in cued:
             self._cued.setdefault(entry.cue, []).append(entry)
+        near = [(number, entry) for number, entry in enumerate(patterns) if entry.near]
+        self._near = frozenset(cue for _, entry in near for cue in entry.near)
         self._table = Table(_expressions(patterns), cache)
+        self._near_table = Table([_shape(number, entry) for number, entry in near], cache) if near else None
 
     def scan(self, shadow: str) -> Scan:
         """One pass. Raises RedactionError when it does not end well."""
@@ -100,6 +103,9 @@ class Scanner:
                 headings.append(end - MARGIN - 2)
         for places in cues.values():
             places.sort()
+        if self._near_table is not None and not self._near.isdisjoint(cues):
+            for number, start, end, _, _ in self._near_table.hits(shadow):
+                shapes.setdefault((start - MARGIN) << _NUMBER_BITS | number, []).append(end - MARGIN)
         context = Context(shadow, cues)
         found = self._checked(context, shapes)
         if cues:
@@ -128,14 +134,15 @@ class Scanner:
         return found
 
 
+def _shape(number: int, pattern: Pattern) -> Expression:
+    return Expression(number, pattern.shape, WITH_START | (CASELESS if pattern.caseless else 0))
+
+
 def _expressions(patterns: Sequence[Pattern]) -> list[Expression]:
-    """Everything that is looked for."""
+    """Everything that is looked for in every text."""
     assert len(patterns) <= _NUMBER_MASK + 1
     return [
-        *(
-            Expression(number, pattern.shape, WITH_START | (CASELESS if pattern.caseless else 0))
-            for number, pattern in enumerate(patterns)
-        ),
+        *(_shape(number, pattern) for number, pattern in enumerate(patterns) if not pattern.near),
         *(
             Expression(_CUE_IDS + cue, expression, CASELESS)
             for cue in Cue

@@ -52,6 +52,18 @@ def _passport(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return (start, end) if digits(value) or _GERMAN_DOCUMENT.fullmatch(value) else None
 
 
+def _machine_readable(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """The second line of a passport's machine-readable zone; `start` is the check digit behind the number."""
+    begin = start - _NUMBER_LENGTH
+    if begin < 0 or _DOCUMENT_NUMBER.match(context.text, begin, start) is None or context.before(begin).isalnum():
+        return None
+    return begin, end
+
+
+_NUMBER_LENGTH: Final = 9
+_DOCUMENT_NUMBER: Final = expression(r"[A-Z0-9<]{9}")
+
+
 PATTERNS: Final = (
     Pattern(
         PiiType.VIN,
@@ -79,8 +91,9 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PASSPORT,
-        r"\b[A-Z0-9<]{9}\d[A-Z<]{3}\d{7}[MFX<]\d{7}[A-Z0-9<]{14}[\d<]\d",
+        r"[0-9][A-Z<]{3}[0-9]{7}[MFX<][0-9]{7}[A-Z0-9<]{14}[0-9<][0-9]",
         Strength.PROVEN,
+        check=_machine_readable,
         yes=("«L898902C36UTO7408122F1204159ZE184226B<<<<<10»",),
     ),
 )

@@ -126,7 +126,8 @@ class Pattern:
 
     `shape` is Hyperscan's syntax (no look-around, no back-references) over the shadow, where all digits are 0-9 and
     all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first, but for a
-    check that goes `by_start` alone: it is asked once.
+    check that goes `by_start` alone: it is asked once. With `near`, it is looked for only in texts with one of these
+    words.
     `yes` are texts in which exactly the part between `«` and `»` must be found, `no` texts in which nothing may be;
     the unit tests run both.
     """
@@ -137,6 +138,7 @@ class Pattern:
     check: Check | None = None
     caseless: bool = False
     by_start: bool = False
+    near: frozenset[Cue] = frozenset()
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
 

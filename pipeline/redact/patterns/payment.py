@@ -27,6 +27,7 @@ _ISSUER: Final = expression(
     r"|220[0-4]\d{12,15}|9792\d{12}\Z"  # Mir, Troy
 )
 _IBAN_LENGTHS: Final = {word[:2]: int(word[2:]) for word in words("iban_lengths")}
+_COUNTRIES: Final = f"(?i:{'|'.join(_IBAN_LENGTHS)})|(?:{'|'.join(_IBAN_LENGTHS)}) "
 _IBAN: Final = expression(r"[A-Z]{2} ?[0-9OIl]{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
 _LIKE_DIGITS: Final = str.maketrans("OoIl", "0011")
 _SHORTEST_CARD: Final = 13
@@ -117,8 +118,7 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.IBAN,
-        r"\b(?:[A-Za-z]{2}"
-        r"|[A-Z]{2} )(?:\d{2}|[0-9][OIl]|[OIl][0-9]|[OIl]{2}\b|[OI]{2})"
+        rf"\b(?:{_COUNTRIES})(?:[0-9]{{2}}|[0-9][OIl]|[OIl][0-9]|[OIl]{{2}}\b|[OI]{{2}})"
         r"[ .-]{0,2}[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){3}[ .-]{0,2}[A-Za-z0-9]",
         Strength.PROVEN,
         check=_iban,

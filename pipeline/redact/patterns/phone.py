@@ -27,8 +27,7 @@ _BRITISH_MOBILE: Final = expression(r"447\d{9}")
 _MAIL_BEFORE: Final = expression(r"[A-Za-z]\.[A-Za-z]{2,4}, ?\Z")
 _DIGITS: Final = expression(r"\d")
 _GROUPS: Final = expression(r"\d+")
-_JOINED: Final = "-/.#_=:"
-_JOINED_OR_PLUS: Final = _JOINED + "+("
+_JOINED: Final = "/.#_=:-"
 
 _SHORTEST, _LONGEST = 8, 15
 """Digits of an international number: E.164 allows 15; shorter than 8 with a country code is none in practice."""
@@ -67,9 +66,12 @@ def _international(context: Context, start: int, _end: int) -> tuple[int, int] |
 
 
 def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word."""
-    before = context.before(start)
-    if before.isalnum() or before in _JOINED_OR_PLUS or _is_group_before(context.text, start):
+    """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word.
+
+    `start` is the character before them.
+    """
+    start += 1
+    if _is_group_before(context.text, start):
         return None
     digits = "".join(_GROUPS.findall(context.text, start, end))
     if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST or _COUNTRY_CODES.isdisjoint(
@@ -249,7 +251,7 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b[1-9]\d{0,2} \d{2,5}(?:[ -]\d{2,6}){1,4}\b",
+        rf"[^0-9A-Za-z+({_JOINED}][1-9][0-9]{{0,2}} [0-9]{{2,5}}(?:[ -][0-9]{{2,6}}){{1,4}}\b",
         Strength.SHAPE,
         check=_without_plus,
         yes=(
