@@ -23,17 +23,21 @@ _ALNUM: Final = bytes(chr(code).isascii() and chr(code).isalnum() for code in ra
 class Propagation:
     """Values of one record, and where else they stand."""
 
-    __slots__ = ("_exact", "_parts", "_squashed", "_times")
+    __slots__ = ("_exact", "_parts", "_people", "_squashed", "_times")
 
     def __init__(self) -> None:
         self._exact: dict[str, PiiType] = {}
         self._squashed: dict[str, PiiType] = {}
         self._times: dict[str, int] = {}
         self._parts: dict[str, bool] = {}
+        self._people: set[str] = set()
 
     def add(self, kind: PiiType, shadow: str, times: int = 1) -> None:
         """A value, as its shadow; `times`: how many of its places are found already (0: it is only known)."""
         if kind is PiiType.PERSON:
+            if times and shadow in self._people:
+                return
+            self._people.add(shadow)
             words = tokens_of_shadow(shadow)
             if len(words) > 1:
                 self._exact[shadow.strip().lower()] = kind
@@ -53,11 +57,11 @@ class Propagation:
         """Every place where one of the values stands, for each of the record's shadows."""
         words, exact = MultiSearch(self._parts), MultiSearch(self._exact)
         found = [list[Found]() for _ in shadows]
-        for shadow, places in zip(shadows, found, strict=True):
+        for shadow, all_found in zip(shadows, found, strict=True):
             if self._parts or self._exact:
                 lower = shadow.lower()
-                places += self._parts_in(shadow, lower, words)
-                places += self._exact_in(shadow, lower, exact)
+                all_found += self._parts_in(shadow, lower, words)
+                all_found += self._exact_in(shadow, lower, exact)
         if self._squashed:
             squashed = MultiSearch(self._squashed)
             seen = [list(squashed.places(squash_shadow(shadow))) for shadow in shadows]

@@ -198,13 +198,20 @@ def _outside_placeholders(text: str, found: Sequence[Found]) -> list[Found]:
 def _merged(found: list[Found]) -> list[Found]:
     """Overlapping finds become one, of the surest (then longest) one's type."""
     merged: list[Found] = []
+    last_start = last_end = 0
     for item in sorted(found):
-        if merged and item.start < merged[-1].end:
+        start, end, kind, strength = item
+        if start < last_end:
             last = merged[-1]
-            surer = max(last, item, key=lambda one: (one.strength, one.end - one.start))
-            merged[-1] = Found(last.start, max(last.end, item.end), surer.type, surer.strength)
+            if (strength, end - start) <= (last.strength, last_end - last_start):
+                if end <= last_end:
+                    continue
+                kind, strength = last.type, last.strength
+            last_end = max(last_end, end)
+            merged[-1] = Found(last_start, last_end, kind, strength)
         else:
             merged.append(item)
+            last_start, last_end = start, end
     return merged
 
 

@@ -89,7 +89,7 @@ def introductions(text: str, sights: Sights) -> Iterator[Introduction]:
     if "</" in text:
         for match in _TAG.finditer(text):
             yield Introduction(*match.span("name"), Sureness.FIELD)
-    if any(word in text for word in _SPOKEN_WORDS):
+    if sights.spoken:
         for match in _SPOKEN_OF.finditer(text):
             yield Introduction(*match.span(match.lastgroup or 0), Sureness.CAPITALS)
     if (found := _SLASHED.search(text, max(0, len(text) - 60))) is not None:
@@ -97,4 +97,3 @@ def introductions(text: str, sights: Sights) -> Iterator[Introduction]:
 
 
 _ITS: Final = frozenset(["its", "it's"])
-_SPOKEN_WORDS: Final = (" here", "'s my ", " there", " around", " available", " home")

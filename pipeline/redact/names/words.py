@@ -21,10 +21,17 @@ _TITLES: Final = (
     "|mevr|mevrouw|heer|ing|pan|pani"
 )
 _INITIALS: Final = rf"(?:(?:[A-Z]\. ?){{1,3}}(?:(?:{_PARTICLES}) ?)?)?"
-NAME: Final = rf"{_INITIALS}{_WORD}(?:(?: [A-Z]\b\.?){{0,2}} (?:(?:{_PARTICLES})[ ]?)?{_WORD}){{0,4}}"
+_FURTHER: Final = rf"(?:(?: [A-Z]\b\.?){{0,2}} (?:(?:{_PARTICLES})[ ]?)?{_WORD}){{0,4}}"
+NAME: Final = rf"{_INITIALS}{_WORD}{_FURTHER}"
 
 NAME_AT: Final = expression(rf"(?:(?:{_PARTICLES}) ?){{0,2}}{NAME}")
-RUN: Final = expression(rf"(?<![A-Za-z0-9@_/.'-]){NAME}")
+RUN: Final = expression(
+    rf"[A-Z](?<![A-Za-z0-9@_/.'-][A-Z])(?:\. ?(?:[A-Z]\. ?){{0,2}}(?:(?:{_PARTICLES}) ?)?{_WORD}"
+    rf"|[A-Za-z]*(?:['-][A-Za-z]+)*){_FURTHER}"
+)
+"""A name, not inside a word; begins with a capital, since those are found quickly."""
+PREFIXED_RUN: Final = expression(rf"(?<![A-Za-z0-9@_/.'-]){NAME}")
+"""The same, also for names like `al-Amin`."""
 TOKEN: Final = expression(r"[A-Za-z]+(?:['-][A-Za-z]+)*\.?")
 LOWER_AT: Final = expression(r"[a-z]{3,20}(?:-[a-z]+)?(?: [a-z]{3,20}){0,1}(?![A-Za-z])")
 
