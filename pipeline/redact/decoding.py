@@ -11,6 +11,7 @@ import binascii
 import functools
 import html
 import re
+import string
 import sys
 from collections.abc import Iterator
 from enum import IntFlag, auto
@@ -71,6 +72,7 @@ _FORMS: Final = {
 _FORM: Final = expression(r"[0-9A-Z]{2}[+_][0-9]{2}")
 _BLANK: Final = expression(r"(?<=[0-9A-Za-z])[+_](?=[0-9A-Za-z])")
 _WORD: Final = expression(r"[A-Za-z0-9+/_-]{10,}={0,6}")
+_WORD_SIGNS: Final = frozenset(string.ascii_letters + string.digits + "+/_-")
 _HEX: Final = expression(r"(?:0x)?(?:[0-9a-fA-F]{2}){6,}\Z")
 _BASE32: Final = expression(r"[A-Z2-7]{16,}=*\Z")
 _TEXTUAL: Final = expression(r"[\t\n\r\x20-\x7e\x80-\U0010ffff]+\Z")
@@ -98,14 +100,18 @@ HINTS: Final = {
     Sign.LIKE_DIGIT: r"\b[OoIl]{0,3}[0-9]{1,8}[OoIl]{1,3}(?:[0-9]|\b)|\b[OoIl]{1,3}[0-9]{2}",
     Sign.DIGIT_WORDS: rf"\b{_SAID}[ ,.-]{{1,3}}{_SAID}[ ,.-]{{1,3}}{_SAID}\b",
 }
-"""Hyperscan expressions, caseless: the signs, but for words (LONG_WORD) that have to be tried."""
-LONG_WORD: Final = (
-    r"\b(?:0x)?(?:[2-7C-Fc-f][0-9A-Fa-f]|0[9ADad])[0-9A-Fa-f]{10}"
-    r"|\b[B-Za-fw-z+/][A-Za-z+/]{0,11}[0-9][A-Za-z0-9+/]{8}|\b[0-9]{1,12}[A-Za-z+/][A-Za-z0-9+/]{7}"
-    r"|\b[B-Za-fw-z+/][A-Za-z0-9+/]{0,11}[a-z][A-Z][A-Za-z0-9+/]{5}|\b[B-Za-fw-z][A-Z][A-Za-z0-9+/]{6}"
-    r"|\b[A-Za-z0-9+/]{10,24}="
+"""Hyperscan expressions, caseless: the signs, but for words (LONG_WORDS, PADDED_WORD), which have to be tried."""
+LONG_WORDS: Final = (
+    r"\b(?:0x)?(?:[2-7C-Fc-f][0-9A-Fa-f]|0[9ADad])[0-9A-Fa-f]{10}",
+    r"\b[B-Za-fw-z+/][A-Za-z+/]{0,11}[0-9][A-Za-z0-9+/]{8}",
+    r"\b[0-9]{1,12}[A-Za-z][A-Za-z0-9+/]{7}",
+    r"\b[B-Za-fw-z+/][A-Za-z0-9+/]{0,7}[a-z][A-Z][A-Za-z0-9+/]{5}",
+    r"\b[a-fw-z][A-Z][A-Za-z0-9+/]{5}",
 )
-"""Hyperscan expression of what may be the beginning of an encoded word; others begin with other letters."""
+"""Hyperscan expressions of what may be the beginning of an encoded word; others begin with other letters."""
+
+PADDED_WORD: Final = r"[A-Za-z0-9+/]{9}="
+"""Hyperscan expression of the end of what may be an encoded word."""
 
 
 def decoded(shadow: str) -> Iterator[View]:
@@ -160,6 +166,13 @@ def encoded_word(shadow: str, start: int) -> tuple[bool, int]:
     """Whether the word that begins at `start` is the encoded form of a text, and where it ends."""
     match = _WORD.match(shadow, start)
     return (False, start) if match is None else (_decode_word(match[0]) is not None, match.end())
+
+
+def start_of_word(shadow: str, place: int) -> int:
+    """Where the word around `place` begins."""
+    while place and shadow[place - 1] in _WORD_SIGNS:
+        place -= 1
+    return place
 
 
 def _meaning(found: str) -> str | None:

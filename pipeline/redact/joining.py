@@ -20,7 +20,7 @@ _REACH: Final = 64
 _MOST: Final = 64
 """Breaks that are put together at once: a value on more lines than this is not looked for."""
 _NUMERIC: Final = "0123456789()"
-_MARKED: Final = expression(r"[0-9@_]")
+_MARKS: Final = frozenset(string.digits + "@_")
 _COMPLETE_ADDRESS: Final = expression(r"@[A-Za-z0-9.-]{1,80}\.([A-Za-z]{2,24})\Z")
 _SHORTEST_WORD: Final = 5
 """Letters of a line's first word in capitals that may be the rest of a key: shorter ones are abbreviations."""
@@ -82,7 +82,7 @@ def _kind(shadow: str, left: int, right: int, soft: bool, line: int) -> bool | N
     """
     head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
     tail = shadow[right : right + _REACH].split(None, 1)[0]
-    in_head, in_tail = _MARKED.search(head) is not None, _MARKED.search(tail) is not None
+    in_head, in_tail = not _MARKS.isdisjoint(head), not _MARKS.isdisjoint(tail)
     if not (in_head or in_tail):
         return None
     numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
@@ -109,4 +109,4 @@ def _goes_on(head: str, tail: str) -> bool:
         return head.islower() or (head.isupper() and tail.isupper())
     if "@" in head:
         return tail.islower()
-    return (tail.isupper() and len(tail) > _SHORTEST_WORD) or (head.isupper() and _MARKED.search(tail) is not None)
+    return (tail.isupper() and len(tail) > _SHORTEST_WORD) or (head.isupper() and not _MARKS.isdisjoint(tail))

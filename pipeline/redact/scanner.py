@@ -24,10 +24,8 @@ _NUMBER_BITS: Final = 8
 """Of a key of start and pattern."""
 _NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
 
-_HEADING: Final = (
-    r"\n[ |]{0,2}[A-Za-z][A-Za-z_ .\"-]{1,30}(?:[,;\t|]|  )[A-Za-z_ .\"-]{2,40}(?:[,;\t|]|  )[ A-Za-z\"_][^\n]{1,200}\n"
-)
-"""A line that may be a table's heading."""
+_HEADING: Final = r"\n[ |]{0,2}[A-Za-z][A-Za-z_ .\"-]{1,30}(?:[,;\t|]|  )[A-Za-z_ .\"-]{2,40}(?:[,;\t|]|  )[ A-Za-z\"_]"
+"""Begins a line that may be a table's heading."""
 _WORD_SIGN: Final = Sign.WORD.value
 _CUES: Final = {_CUE_IDS + cue: cue for cue in Cue}
 
@@ -92,15 +90,16 @@ class Scanner:
                 elif cues[cue][-1] != end - MARGIN - 1:
                     cues[cue].append(end - MARGIN - 1)
             elif number == _LONG_WORD_ID:
-                if not signs & _WORD_SIGN and start - MARGIN >= seen:
-                    is_encoded, seen = decoding.encoded_word(shadow, start - MARGIN)
+                if not signs & _WORD_SIGN and end - MARGIN > seen:
+                    begin = start - MARGIN if start else decoding.start_of_word(shadow, end - MARGIN - 1)
+                    is_encoded, seen = decoding.encoded_word(shadow, max(begin, seen))
                     signs |= _WORD_SIGN if is_encoded else 0
             elif number >= _SIGN_IDS:
                 signs |= number - _SIGN_IDS
             elif number == _PLACEHOLDER_ID:
                 looks_placed = True
             else:
-                headings.append(end - MARGIN - 2)
+                headings.append(end - MARGIN - 1)
         for places in cues.values():
             places.sort()
         if self._near_table is not None and not self._near.isdisjoint(cues):
@@ -150,7 +149,8 @@ def _expressions(patterns: Sequence[Pattern]) -> list[Expression]:
             for expression in expressions(cue)
         ),
         *(Expression(_SIGN_IDS + sign.value, hint, CASELESS | ONCE) for sign, hint in decoding.HINTS.items()),
-        Expression(_LONG_WORD_ID, decoding.LONG_WORD, WITH_START),
+        *(Expression(_LONG_WORD_ID, begin, WITH_START) for begin in decoding.LONG_WORDS),
+        Expression(_LONG_WORD_ID, decoding.PADDED_WORD, 0),
         Expression(_TABLE_ID, _HEADING, 0),
         Expression(_PLACEHOLDER_ID, placeholders.HINT, CASELESS | ONCE),
     ]

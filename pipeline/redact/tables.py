@@ -58,6 +58,7 @@ def find(shadow: str, headings: Sequence[int], names: bool) -> list[Found]:
         start = shadow.rfind("\n", 0, place) + 1
         if start < done:
             continue
+        done = start + 1
         end = _line_end(shadow, start)
         for separator in _SEPARATORS:
             titles = [

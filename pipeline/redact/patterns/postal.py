@@ -87,6 +87,7 @@ _HOUSE_GOES_ON: Final = expression(
     r"|(?:[-/](?:[IVX]{1,4}|[A-Za-z]|\d{1,4}[A-Za-z]?)){1,3}(?![A-Za-z0-9])"
 )
 """A flat or a floor behind the house number: `85-II`, `12/A`, `170 A`, `216 hs`."""
+_GOES_ON_WITH: Final = frozenset(" -/")
 _DIRECTION: Final = expression(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
 _TOWN_THEN_CODE: Final = expression(rf"{_GAP}(?:{_TOWN}(?: \d{{1,2}}\b)?{_GAP}? ?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
 _TOWN_IN_STATE: Final = expression(
@@ -109,6 +110,7 @@ _CODE_ONLY: Final = expression(
     rf"|{_IRISH_CODE})(?![A-Za-z0-9])(?: {_TOWN})?"
 )
 _TOWN_ONLY: Final = expression(rf"(?:,|\n| - |, ?\n| in| a| en) ?({_CAPITAL}(?:[ -]{_CAPITAL}){{0,2}})")
+_BEFORE_COUNTRY: Final = frozenset(" ,;\n")
 _COUNTRY: Final = expression(rf"{_GAP}\(?(?:{_COUNTRIES})\b\)?")
 _DIGIT: Final = expression(r"\d")
 _FARTHEST_CODE: Final = 800
@@ -146,11 +148,10 @@ _MONTH: Final = expression(rf"\b(?:{MONTHS}|uhr|eur|usd)\b", re.IGNORECASE)
 
 def end_of_address(text: str, end: int) -> int:
     """Where an address ends whose street and house number ended at `end`; `end` itself when nothing follows."""
-    for rule in (_HOUSE_GOES_ON, _DIRECTION):
-        if match := rule.match(text, end):
-            end = match.end()
-    if match := _INNER_NUMBER.match(text, end):
-        end = match.end()
+    if text[end : end + 1] in _GOES_ON_WITH:
+        for rule in (_HOUSE_GOES_ON, _DIRECTION, _INNER_NUMBER):
+            if match := rule.match(text, end):
+                end = match.end()
     if match := _unit(text, end):
         end = match.end()
     if match := _DISTRICT.match(text, end):
@@ -164,7 +165,7 @@ def end_of_address(text: str, end: int) -> int:
             end = match.start(1) + size
             if match := _TOWN_GOES_ON.match(text, end):
                 end = match.end()
-    if match := _COUNTRY.match(text, end):
+    if text[end : end + 1] in _BEFORE_COUNTRY and (match := _COUNTRY.match(text, end)):
         end = match.end()
     while text[end - 1] in " ,.;\n":
         end -= 1
