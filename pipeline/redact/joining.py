@@ -80,12 +80,15 @@ def _kind(shadow: str, left: int, right: int, soft: bool, line: int) -> bool | N
     Soft and indented breaks, where the line before is not indented alike, are made by mail programs: they cut anything.
     Plain ones cut numbers, and addresses or keys that go on. `line`: where the next line begins, `right` its text.
     """
+    last, first = shadow[left - 1], shadow[right]
+    numbers = last in _NUMERIC and first in _NUMERIC
+    if numbers and (last in string.digits or first in string.digits):
+        return True
     head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
     tail = shadow[right : right + _REACH].split(None, 1)[0]
     in_head, in_tail = not _MARKS.isdisjoint(head), not _MARKS.isdisjoint(tail)
     if not (in_head or in_tail):
         return None
-    numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
     if numbers or soft or (line < right and not _same_lead(shadow, left, shadow[line:right])):
         return numbers
     if (address := _COMPLETE_ADDRESS.search(head)) is not None and address[1].lower() in _TOP_LEVEL:

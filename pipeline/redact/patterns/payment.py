@@ -14,6 +14,9 @@ from pipeline.redact.shadow import expression
 
 _CARD: Final = expression(r"\d(?:[ ./-]{0,3}\d){11,18}(?!\d)")
 _NOT_DIGITS: Final = expression(r"\D+")
+_SPACED_REACH: Final = 40
+_SPACED_BEFORE: Final = expression(rf"(?:[0-9] ){{{_SPACED_REACH // 2}}}")
+"""Single digits, more than a card has: no card begins in the middle of them."""
 _DIGIT_GROUP: Final = expression(r"\d+")
 _ISSUER: Final = expression(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
@@ -39,30 +42,34 @@ _FEWEST_DIGITS: Final = 8
 def _card(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     text = context.text
     before = context.before(start)
-    if before.isalnum() or before in "-.#_":
+    if before.isalnum() or before in "-.#_" or _SPACED_BEFORE.match(text, max(0, start - _SPACED_REACH), start):
         return None
     match = _CARD.match(text, start)
     if match is None:
         return None
-    for end in _ends(text, match):
-        digits = _NOT_DIGITS.sub("", text[start:end])
-        if len(digits) < _SHORTEST_CARD or text[end : end + 1].isalnum():
-            continue
-        if text[end : end + 1] == "-" and text[end + 1 : end + 2].isalnum():
-            continue
-        if _ISSUER.fullmatch(digits) is None or len(set(digits)) == 1:
-            continue
-        announced = context.after(Cue.CARD, start, reach=60)
-        if not announced and context.named(Cue.OTHER_NUMBER, start):
+    groups = _DIGIT_GROUP.findall(match[0])
+    digits, end = "".join(groups), match.end()
+    size = len(digits)
+    announced: bool | None = None
+    for group in reversed(groups):
+        if size < _SHORTEST_CARD:
             return None
-        if luhn(digits) or (announced and len(digits) in (15, 16)):
-            return start, end
+        if _ends_there(text, end) and _ISSUER.fullmatch(digits, 0, size) and digits[:size].strip(digits[0]):
+            if announced is None:
+                announced = context.after(Cue.CARD, start, reach=60)
+                if not announced and context.named(Cue.OTHER_NUMBER, start):
+                    return None
+            if luhn(digits[:size]) or (announced and size in (15, 16)):
+                return start, end
+        size -= len(group)
+        end = text.rfind(digits[size - 1], start, end - len(group)) + 1
     return None
 
 
-def _ends(text: str, match: re.Match[str]) -> list[int]:
-    """Where groups of the match end, the longest first."""
-    return [group.end() for group in _DIGIT_GROUP.finditer(text, match.start(), match.end())][::-1]
+def _ends_there(text: str, end: int) -> bool:
+    """No letter goes on behind, and nothing behind a hyphen."""
+    behind = text[end : end + 1]
+    return not behind.isalnum() and not (behind == "-" and text[end + 1 : end + 2].isalnum())
 
 
 def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
