@@ -11,12 +11,13 @@ from pipeline.redact.cues import Cue, words_of
 from pipeline.redact.patterns.link import NEXT, RELATION, answer
 from pipeline.redact.patterns.pattern import Context, Cued
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _REACH_BEHIND: Final = 90
 """How far behind a cue there is a digit, if a value is to be looked for."""
-_DIGIT: Final = re.compile(r"\d")
+_DIGIT: Final = expression(r"\d")
 _MAY_BE_LETTERS: Final = frozenset({Cue.BIRTH, Cue.PASSPORT})
-_LETTERS: Final = re.compile(r"teen|ty|thousand|hundert|tausend|mil|[A-Z]{9}")
+_LETTERS: Final = expression(r"teen|ty|thousand|hundert|tausend|mil|[A-Z]{9}")
 """Signs of a date in words, and of a German passport without digits."""
 _MOST_ITEMS: Final = 200
 """Of one list."""
@@ -109,11 +110,11 @@ def _before(context: Context, entry: Cued, cue: Cue, place: int) -> tuple[int, i
     return None
 
 
-_UP_TO_VALUE: Final = re.compile(r".*\d[A-Z]{0,3}(?![A-Za-z0-9])")
+_UP_TO_VALUE: Final = expression(r".*\d[A-Z]{0,3}(?![A-Za-z0-9])")
 """The line up to its last number."""
 
 
 @functools.cache
 def _expression(cue: Cue) -> re.Pattern[str]:
     """The words of one cue."""
-    return re.compile("|".join(f"(?:{line})" for line in words_of(cue)), re.IGNORECASE)
+    return expression("|".join(f"(?:{line})" for line in words_of(cue)), re.IGNORECASE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pipeline.redact.pii import PiiType
-from pipeline.redact.shadow import ERASED, fold
+from pipeline.redact.shadow import ERASED, expression, fold
 
-_TOKEN: Final = re.compile(r"[a-z0-9]+")
+_TOKEN: Final = expression(r"[a-z0-9]+")
 _LOWER: Final = bytes(range(65)) + bytes(range(97, 123)) + bytes(range(91, 256))
 _NO_ALNUM: Final = bytes(code for code in range(256) if not chr(code).isalnum() or code > 127)
 _SUBSCRIBER_DIGITS: Final = 9

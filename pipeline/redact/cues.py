@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum, auto
 from typing import Final
 
 from pipeline.redact.lexicon import lines
+from pipeline.redact.shadow import expression
 
 
 class Cue(IntEnum):
@@ -57,7 +57,9 @@ NUMBERS: Final = frozenset(
     }
 )
 """Cues that are names of fields, too: `date_of_birth`, `licensePlate`."""
-_BLANK: Final = re.compile(r" (?![^\[]*\])")
+PEOPLE: Final = frozenset({Cue.HONORIFIC, Cue.GREETING, Cue.CLOSING, Cue.INTRODUCTION, Cue.PERSON})
+"""Cues beside which names stand, and nothing else."""
+_BLANK: Final = expression(r" (?![^\[]*\])")
 
 
 def words_of(cue: Cue) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ import binascii
 import functools
 import html
 import re
+import string
 import sys
 from collections.abc import Iterator
 from enum import IntFlag, auto
 from typing import Final
 
 from pipeline.redact.lexicon import lines
-from pipeline.redact.shadow import ERASED, fold
+from pipeline.redact.shadow import ERASED, expression, fold
 from pipeline.redact.views import View
 
 ROUNDS: Final = 4
@@ -27,7 +28,7 @@ _DIGIT_WORDS: Final = {word: str(digit) for digit, line in enumerate(lines("digi
 _DIGIT: Final = "|".join(sorted(_DIGIT_WORDS, key=len, reverse=True))
 _TIMES: Final = {word: count for count, line in enumerate(lines("times_words"), 2) for word in line.split()}
 _SAID: Final = rf"(?:(?:{'|'.join(_TIMES)})[ -])?(?:{_DIGIT})"
-_DIGITS_IN_WORDS: Final = re.compile(
+_DIGITS_IN_WORDS: Final = expression(
     rf"(?<![A-Za-z])(?:plus[ ,-]{{1,3}})?(?:(?-i:[A-Z])[ ,.-]{{1,3}}){{0,6}}{_SAID}"
     rf"(?:[ ,.-]{{1,3}}(?:{_SAID}|\d|(?-i:[A-Z]))(?![A-Za-z])){{3,40}}",
     re.IGNORECASE,
@@ -68,21 +69,22 @@ _FORMS: Final = {
     Sign.SPACED: r"(?<![^\s\"'(:=])(?:[!-~][ ._/-]){6,200}[!-~](?![^\s\"'),;:.])",
     Sign.DIGIT_WORDS: _DIGITS_IN_WORDS.pattern.replace("(?<![A-Za-z])", "(?<![A-Za-z0-9])", 1),
 }
-_FORM: Final = re.compile(r"[0-9A-Z]{2}[+_][0-9]{2}")
-_BLANK: Final = re.compile(r"(?<=[0-9A-Za-z])[+_](?=[0-9A-Za-z])")
-_WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,6}")
-_HEX: Final = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2}){6,}\Z")
-_BASE32: Final = re.compile(r"[A-Z2-7]{16,}=*\Z")
-_TEXTUAL: Final = re.compile(r"[\t\n\r\x20-\x7e\x80-\U0010ffff]+\Z")
-_SPACED: Final = re.compile(r"[!-~](?:[ ._/-][!-~])+\Z")
+_FORM: Final = expression(r"[0-9A-Z]{2}[+_][0-9]{2}")
+_BLANK: Final = expression(r"(?<=[0-9A-Za-z])[+_](?=[0-9A-Za-z])")
+_WORD: Final = expression(r"[A-Za-z0-9+/_-]{10,}={0,6}")
+_WORD_SIGNS: Final = frozenset(string.ascii_letters + string.digits + "+/_-")
+_HEX: Final = expression(r"(?:0x)?(?:[0-9a-fA-F]{2}){6,}\Z")
+_BASE32: Final = expression(r"[A-Z2-7]{16,}=*\Z")
+_TEXTUAL: Final = expression(r"[\t\n\r\x20-\x7e\x80-\U0010ffff]+\Z")
+_SPACED: Final = expression(r"[!-~](?:[ ._/-][!-~])+\Z")
 _URL_SAFE: Final = str.maketrans("-_", "+/")
-_DIGIT_OR_WORD: Final = re.compile(r"[A-Za-z]+|\d")
-_LIKE_DIGITS: Final = re.compile(r"[0-9OoIlx +./()-]+")
+_DIGIT_OR_WORD: Final = expression(r"[A-Za-z]+|\d")
+_LIKE_DIGITS: Final = expression(r"[0-9OoIlx +./()-]+")
 _AS_DIGITS: Final = str.maketrans("OoIl", "0011")
 _FEWEST_DIGITS: Final = 3
 _SHORTEST_SPACED: Final = 13
 """True digits in a number some of whose digits are letters."""
-_BLOCK_TAG: Final = re.compile(
+_BLOCK_TAG: Final = expression(
     r"</?(?:br|p|div|td|th|tr|li|ul|ol|h[1-6]|table|section|article|hr|pre)\b", re.IGNORECASE
 )
 
@@ -98,11 +100,18 @@ HINTS: Final = {
     Sign.LIKE_DIGIT: r"\b[OoIl]{0,3}[0-9]{1,8}[OoIl]{1,3}(?:[0-9]|\b)|\b[OoIl]{1,3}[0-9]{2}",
     Sign.DIGIT_WORDS: rf"\b{_SAID}[ ,.-]{{1,3}}{_SAID}[ ,.-]{{1,3}}{_SAID}\b",
 }
-"""Hyperscan expressions, caseless: the signs, but for words (LONG_WORD) that have to be tried."""
-LONG_WORD: Final = (
-    r"\b[A-Za-z+/]{0,12}[0-9][A-Za-z0-9+/]{8}|\b[A-Za-z0-9+/]{0,12}[a-z][A-Z][A-Za-z0-9+/]{5}|\b[A-Za-z0-9+/]{10,24}="
+"""Hyperscan expressions, caseless: the signs, but for words (LONG_WORDS, PADDED_WORD), which have to be tried."""
+LONG_WORDS: Final = (
+    r"\b(?:0x)?(?:[2-7C-Fc-f][0-9A-Fa-f]|0[9ADad])[0-9A-Fa-f]{10}",
+    r"\b[B-Za-fw-z+/][A-Za-z+/]{0,11}[0-9][A-Za-z0-9+/]{8}",
+    r"\b[0-9]{1,12}[A-Za-z][A-Za-z0-9+/]{7}",
+    r"\b[B-Za-fw-z+/][A-Za-z0-9+/]{0,7}[a-z][A-Z][A-Za-z0-9+/]{5}",
+    r"\b[a-fw-z][A-Z][A-Za-z0-9+/]{5}",
 )
-"""Hyperscan expression of what may be the beginning of an encoded word."""
+"""Hyperscan expressions of what may be the beginning of an encoded word; others begin with other letters."""
+
+PADDED_WORD: Final = r"[A-Za-z0-9+/]{9}="
+"""Hyperscan expression of the end of what may be an encoded word."""
 
 
 def decoded(shadow: str) -> Iterator[View]:
@@ -150,13 +159,20 @@ def unformed(view: View) -> View:
 
 @functools.cache
 def _expression(signs: Sign) -> re.Pattern[str]:
-    return re.compile("|".join(form for sign, form in _FORMS.items() if sign & signs) or r"(?!)", re.IGNORECASE)
+    return expression("|".join(form for sign, form in _FORMS.items() if sign & signs) or r"(?!)", re.IGNORECASE)
 
 
 def encoded_word(shadow: str, start: int) -> tuple[bool, int]:
     """Whether the word that begins at `start` is the encoded form of a text, and where it ends."""
     match = _WORD.match(shadow, start)
     return (False, start) if match is None else (_decode_word(match[0]) is not None, match.end())
+
+
+def start_of_word(shadow: str, place: int) -> int:
+    """Where the word around `place` begins."""
+    while place and shadow[place - 1] in _WORD_SIGNS:
+        place -= 1
+    return place
 
 
 def _meaning(found: str) -> str | None:
@@ -207,15 +223,38 @@ def _seen(text: str) -> str:
 def _decode_word(word: str) -> str | None:
     """The text whose hexadecimal, base32 or base64 form the word is."""
     try:
-        if _HEX.match(word):
+        if word[0] in _HEX_BEGINS and _HEX.match(word):
             raw = bytes.fromhex(word.removeprefix("0x"))
-        elif _BASE32.match(word):
+        elif word.isupper() and _BASE32.match(word):
             trimmed = word.rstrip("=")
             raw = base64.b32decode(trimmed + "=" * (-len(trimmed) % 8))
-        else:
+        elif word[:2] in _BASE64_BEGINS:
             trimmed = word.rstrip("=").translate(_URL_SAFE)
-            raw = base64.b64decode(trimmed + "=" * (-len(trimmed) % 4), validate=True)
+            raw = binascii.a2b_base64(trimmed + "=" * (-len(trimmed) % 4), strict_mode=True)
+        else:
+            return None
         text = raw.decode("utf-8")
     except (binascii.Error, UnicodeDecodeError):
         return None
     return _seen(text) if text and _TEXTUAL.match(text) else None
+
+
+def _base64_beginnings() -> frozenset[str]:
+    """The first two letters of base64 of all texts: what their first six bits and the next four may be."""
+    signs = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    lower = {sign: value for value, sign in enumerate(signs)} | {"+": 62, "-": 62, "/": 63, "_": 63}
+    return frozenset(
+        one + two
+        for one, high in lower.items()
+        for two, low in lower.items()
+        if _begins_text(high << 2 | low >> 4, low)
+    )
+
+
+def _begins_text(byte: int, low: int) -> bool:
+    """A printable character of ASCII, a blank or a line end; or the first byte of UTF-8 and half of the second."""
+    return byte in (9, 10, 13) or 0x20 <= byte <= 0x7E or (0xC2 <= byte <= 0xF4 and low & 0b1100 == 0b1000)
+
+
+_HEX_BEGINS: Final = frozenset("0123456789abcdefABCDEF")
+_BASE64_BEGINS: Final = _base64_beginnings()

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
+import string
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pipeline.redact.lexicon import words
+from pipeline.redact.shadow import expression
 from pipeline.redact.views import View
 
-_BREAK: Final = re.compile(
-    r"(?<=[A-Za-z0-9@._/:+)-])(?P<soft> {0,2}=?)\r?\n(?P<lead>[>|]{0,3}[ \t]{0,8})(?=[A-Za-z0-9@._/:()-])"
-)
-_ENDS_A_LINE: Final = frozenset(["", "\n", ",", "!", "?", ";"])
-_BEGINS_NOTHING: Final = frozenset(["", "\n", "\r"])
-"""What stands before or behind most line breaks, none of which can have cut a value."""
+_BREAK: Final = expression(r"\n[>|]{0,3}[ \t]{0,8}(?=[A-Za-z0-9@._/:()-])")
+_MOST_BLANKS: Final = 2
+"""Before a break."""
+_MAY_BE_CUT: Final = frozenset(string.ascii_letters + string.digits + "@._/:+)-")
+"""What stands before a break that may have cut a value."""
 _REACH: Final = 64
 """How far around a broken line is looked: longer than any value of which a part must be on both lines."""
 _MOST: Final = 64
 """Breaks that are put together at once: a value on more lines than this is not looked for."""
 _NUMERIC: Final = "0123456789()"
-_MARKED: Final = re.compile(r"[0-9@_]")
-_COMPLETE_ADDRESS: Final = re.compile(r"@[A-Za-z0-9.-]{1,80}\.([A-Za-z]{2,24})\Z")
+_MARKS: Final = frozenset(string.digits + "@_")
+_COMPLETE_ADDRESS: Final = expression(r"@[A-Za-z0-9.-]{1,80}\.([A-Za-z]{2,24})\Z")
 _SHORTEST_WORD: Final = 5
 """Letters of a line's first word in capitals that may be the rest of a key: shorter ones are abbreviations."""
 _TOP_LEVEL: Final = words("top_level_domains")
@@ -62,33 +62,34 @@ def _around(shadow: str, cuts: Sequence[_Cut]) -> Iterator[View]:
 
 
 def _cuts(shadow: str) -> Iterator[_Cut]:
-    at = shadow.find("\n")
-    while at >= 0:
-        if shadow[at - 1 : at] not in _ENDS_A_LINE and shadow[at + 1 : at + 2] not in _BEGINS_NOTHING:
-            start = at - (shadow[at - 1] == "\r")
-            start -= shadow[start - 1] == "="
-            while shadow[start - 1] == " " and at - start < 4:
-                start -= 1
-            match = _BREAK.match(shadow, start)
-            if match is not None and (kind := _kind(shadow, match)) is not None:
-                yield _Cut(*match.span(), kind)
-        at = shadow.find("\n", at + 1)
+    for match in _BREAK.finditer(shadow):
+        at, right = match.span()
+        line_end = left = at - (shadow[at - 1 : at] == "\r")
+        left -= shadow[left - 1 : left] == "="
+        for _ in range(_MOST_BLANKS):
+            left -= shadow[left - 1 : left] == " "
+        if shadow[left - 1 : left] in _MAY_BE_CUT:
+            blank = _kind(shadow, left, right, left < line_end, at + 1)
+            if blank is not None:
+                yield _Cut(left, right, blank)
 
 
-def _kind(shadow: str, match: re.Match[str]) -> bool | None:
+def _kind(shadow: str, left: int, right: int, soft: bool, line: int) -> bool | None:
     """Whether the break may stand for a blank, too; None when it is a line's end and nothing else.
 
     Soft and indented breaks, where the line before is not indented alike, are made by mail programs: they cut anything.
-    Plain ones cut numbers, and addresses or keys that go on.
+    Plain ones cut numbers, and addresses or keys that go on. `line`: where the next line begins, `right` its text.
     """
-    left, right = match.span()
+    last, first = shadow[left - 1], shadow[right]
+    numbers = last in _NUMERIC and first in _NUMERIC
+    if numbers and (last in string.digits or first in string.digits):
+        return True
     head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
     tail = shadow[right : right + _REACH].split(None, 1)[0]
-    in_head, in_tail = _MARKED.search(head) is not None, _MARKED.search(tail) is not None
+    in_head, in_tail = not _MARKS.isdisjoint(head), not _MARKS.isdisjoint(tail)
     if not (in_head or in_tail):
         return None
-    numbers = head[-1] in _NUMERIC and tail[0] in _NUMERIC
-    if numbers or match["soft"] or (match["lead"] and not _same_lead(shadow, left, match["lead"])):
+    if numbers or soft or (line < right and not _same_lead(shadow, left, shadow[line:right])):
         return numbers
     if (address := _COMPLETE_ADDRESS.search(head)) is not None and address[1].lower() in _TOP_LEVEL:
         return None
@@ -111,4 +112,4 @@ def _goes_on(head: str, tail: str) -> bool:
         return head.islower() or (head.isupper() and tail.isupper())
     if "@" in head:
         return tail.islower()
-    return (tail.isupper() and len(tail) > _SHORTEST_WORD) or (head.isupper() and _MARKED.search(tail) is not None)
+    return (tail.isupper() and len(tail) > _SHORTEST_WORD) or (head.isupper() and not _MARKS.isdisjoint(tail))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,12 +10,12 @@ from pipeline.redact.decoding import decoded
 from pipeline.redact.multisearch import MultiSearch
 from pipeline.redact.names.kinds import is_everyday
 from pipeline.redact.pii import PiiType
-from pipeline.redact.shadow import ERASED, fold
+from pipeline.redact.shadow import ERASED, expression, fold
 
 _REGROUPED: Final = 9
 """From this many letters and digits on, a value is looked for without regard to where words end."""
 _SHORTEST: Final = 2
-_CASED_WORD: Final = re.compile(r"[A-Za-z0-9]+")
+_CASED_WORD: Final = expression(r"[A-Za-z0-9]+")
 
 
 class Needles:

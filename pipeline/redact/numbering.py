@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -12,12 +11,12 @@ from pipeline.redact import placeholders
 from pipeline.redact.canonical import canonical, tokens_of_shadow
 from pipeline.redact.pii import PiiType
 from pipeline.redact.policy import RedactionPolicy
-from pipeline.redact.shadow import fold
+from pipeline.redact.shadow import expression, fold
 
 _DIGEST_HEX: Final = 16
-_YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_SHORT_YEAR: Final = re.compile(r"\b\d\d\Z")
-_AREA: Final = re.compile(
+_YEAR: Final = expression(r"(?:19|20)\d\d")
+_SHORT_YEAR: Final = expression(r"\b\d\d\Z")
+_AREA: Final = expression(
     r"\b(?P<uk>[A-Z]{1,2}\d[A-Z\d]?) ?\d[A-Z]{2}\b|\b(?P<nl>\d{4}) ?[A-Z]{2}\b|\b(?P<three>\d{3})-?\d{2,3}\b(?! [a-z])",
 )
 

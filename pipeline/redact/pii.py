@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class PiiType(StrEnum):
@@ -28,8 +28,7 @@ class PiiType(StrEnum):
     URL_CREDENTIALS = "URL_CREDENTIALS"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Personal data in a text: `text[start:end]`, in characters of the original."""
 
     start: int
@@ -37,8 +36,7 @@ class Span:
     type: PiiType
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedSpan:
+class PlacedSpan(NamedTuple):
     """A span and the placeholder that stands for it in the redacted text."""
 
     start: int

@@ -23,17 +23,21 @@ _ALNUM: Final = bytes(chr(code).isascii() and chr(code).isalnum() for code in ra
 class Propagation:
     """Values of one record, and where else they stand."""
 
-    __slots__ = ("_exact", "_parts", "_squashed", "_times")
+    __slots__ = ("_exact", "_parts", "_people", "_squashed", "_times")
 
     def __init__(self) -> None:
         self._exact: dict[str, PiiType] = {}
         self._squashed: dict[str, PiiType] = {}
         self._times: dict[str, int] = {}
         self._parts: dict[str, bool] = {}
+        self._people: set[str] = set()
 
     def add(self, kind: PiiType, shadow: str, times: int = 1) -> None:
         """A value, as its shadow; `times`: how many of its places are found already (0: it is only known)."""
         if kind is PiiType.PERSON:
+            if times and shadow in self._people:
+                return
+            self._people.add(shadow)
             words = tokens_of_shadow(shadow)
             if len(words) > 1:
                 self._exact[shadow.strip().lower()] = kind
@@ -52,7 +56,12 @@ class Propagation:
     def find(self, shadows: Sequence[str]) -> list[list[Found]]:
         """Every place where one of the values stands, for each of the record's shadows."""
         words, exact = MultiSearch(self._parts), MultiSearch(self._exact)
-        found = [[*self._parts_in(shadow, words), *self._exact_in(shadow, exact)] for shadow in shadows]
+        found = [list[Found]() for _ in shadows]
+        for shadow, all_found in zip(shadows, found, strict=True):
+            if self._parts or self._exact:
+                lower = shadow.lower()
+                all_found += self._parts_in(shadow, lower, words)
+                all_found += self._exact_in(shadow, lower, exact)
         if self._squashed:
             squashed = MultiSearch(self._squashed)
             seen = [list(squashed.places(squash_shadow(shadow))) for shadow in shadows]
@@ -62,16 +71,16 @@ class Propagation:
                 all_found += self._regrouped(shadow, more) if more else ()
         return found
 
-    def _parts_in(self, shadow: str, words: MultiSearch) -> Iterator[Found]:
+    def _parts_in(self, shadow: str, lower: str, words: MultiSearch) -> Iterator[Found]:
         """Parts of names, between word boundaries."""
-        for start, part in words.places(shadow.lower()):
+        for start, part in words.places(lower):
             end = start + len(part)
             if _stands_alone(shadow, start, end) and (shadow[start].isupper() or not self._parts[part]):
                 yield Found(start, end, PiiType.PERSON, Strength.GUESS)
 
-    def _exact_in(self, shadow: str, exact: MultiSearch) -> Iterator[Found]:
+    def _exact_in(self, shadow: str, lower: str, exact: MultiSearch) -> Iterator[Found]:
         """Whole names and short values, between word boundaries."""
-        for start, value in exact.places(shadow.lower()):
+        for start, value in exact.places(lower):
             if _stands_alone(shadow, start, start + len(value)):
                 yield Found(start, start + len(value), self._exact[value], Strength.GUESS)
 

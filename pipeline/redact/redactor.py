@@ -11,8 +11,8 @@ from pipeline.errors import RecordError, RedactionError
 from pipeline.redact import decoding, placeholders, tables
 from pipeline.redact.decoding import Sign
 from pipeline.redact.joining import joined
-from pipeline.redact.names import finder
 from pipeline.redact.names import model as name_model
+from pipeline.redact.names.finder import NameFinder
 from pipeline.redact.numbering import Numbering
 from pipeline.redact.originals import Originals
 from pipeline.redact.patterns.table import CUED, PATTERNS
@@ -47,6 +47,7 @@ class Redactor:
         self.policy = policy
         self._tagger = name_model.load(model) if policy.ner else None
         self._scanner = _scanner(cache)
+        self._names = _name_finder(cache) if policy.names else None
 
     def find(self, text: str) -> list[Span]:
         """Personal data in one text, in order, without overlaps. Raises RedactionError: treat the text as unsafe."""
@@ -151,8 +152,8 @@ class Redactor:
         found = scan.found
         if scan.headings:
             found += tables.find(scan.context.text, scan.headings, names)
-        if names:
-            found += finder.find(scan.context, found)
+        if names and self._names is not None:
+            found += self._names.find(scan.context, found)
             if self._tagger is not None:
                 found += name_model.find(self._tagger, scan.context.text, found)
         for window in joined(scan.context.text):
@@ -197,13 +198,20 @@ def _outside_placeholders(text: str, found: Sequence[Found]) -> list[Found]:
 def _merged(found: list[Found]) -> list[Found]:
     """Overlapping finds become one, of the surest (then longest) one's type."""
     merged: list[Found] = []
+    last_start = last_end = 0
     for item in sorted(found):
-        if merged and item.start < merged[-1].end:
+        start, end, kind, strength = item
+        if start < last_end:
             last = merged[-1]
-            surer = max(last, item, key=lambda one: (one.strength, one.end - one.start))
-            merged[-1] = Found(last.start, max(last.end, item.end), surer.type, surer.strength)
+            if (strength, end - start) <= (last.strength, last_end - last_start):
+                if end <= last_end:
+                    continue
+                kind, strength = last.type, last.strength
+            last_end = max(last_end, end)
+            merged[-1] = Found(last_start, last_end, kind, strength)
         else:
             merged.append(item)
+            last_start, last_end = start, end
     return merged
 
 
@@ -223,11 +231,19 @@ def _rewrite(text: str, placed: Sequence[PlacedSpan]) -> str:
     return "".join(parts)
 
 
-_made: list[Scanner] = []
+_scanners: list[Scanner] = []
+_name_finders: list[NameFinder] = []
 
 
 def _scanner(cache: Path | None) -> Scanner:
     """The one compiled table of this process."""
-    if not _made:
-        _made.append(Scanner(PATTERNS, CUED, cache))
-    return _made[0]
+    if not _scanners:
+        _scanners.append(Scanner(PATTERNS, CUED, cache))
+    return _scanners[0]
+
+
+def _name_finder(cache: Path | None) -> NameFinder:
+    """This process's only one, made when names are first wanted."""
+    if not _name_finders:
+        _name_finders.append(NameFinder(cache))
+    return _name_finders[0]

@@ -1,45 +1,33 @@
-"""One Hyperscan pass over a shadow: all shapes and all cue words at once, then the checks around each hit."""
+"""One Hyperscan pass over a shadow: all shapes and the words that announce them, then the checks around each hit."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
-import threading
-from collections.abc import Mapping, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import hyperscan
-
-from pipeline.errors import RedactionError
 from pipeline.redact import decoding, placeholders
 from pipeline.redact.announced import announced
-from pipeline.redact.cues import Cue, expressions
+from pipeline.redact.compiled import CASELESS, MARGIN, ONCE, WITH_START, Expression, Table
+from pipeline.redact.cues import PEOPLE, Cue, expressions
 from pipeline.redact.decoding import Sign
-from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
 
-_LOGGER: Final = logging.getLogger(__name__)
 _CUE_IDS: Final = 10_000
-_BRAND_ID: Final = 15_000
 _LONG_WORD_ID: Final = 20_000
 _PLACEHOLDER_ID: Final = 20_001
 _TABLE_ID: Final = 20_002
 _SIGN_IDS: Final = 30_000
 """Expression ids below these are patterns; cues, signs of encoding and long words have their own."""
+_NUMBER_BITS: Final = 8
+"""Of a key of start and pattern."""
+_NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
 
-
-_MARGIN: Final = 1
-"""A line end is put before and behind the text, so that words at its ends have neighbours."""
-_HEADING: Final = (
-    r"\n[ |]{0,2}[A-Za-z][A-Za-z_ .\"-]{1,30}(?:[,;\t|]|  )[A-Za-z_ .\"-]{2,40}(?:[,;\t|]|  )[ A-Za-z\"_][^\n]{1,200}\n"
-)
-"""A line that may be a table's heading."""
+_HEADING: Final = r"\n[ |]{0,2}[A-Za-z][A-Za-z_ .\"-]{1,30}(?:[,;\t|]|  )[A-Za-z_ .\"-]{2,40}(?:[,;\t|]|  )[ A-Za-z\"_]"
+"""Begins a line that may be a table's heading."""
 _WORD_SIGN: Final = Sign.WORD.value
-_CUES: Final = {int(cue): cue for cue in Cue}
+_CUES: Final = {_CUE_IDS + cue: cue for cue in Cue}
 
 
 class Found(NamedTuple):
@@ -69,133 +57,100 @@ class Scanner:
     """The compiled table. Compiling takes a moment: make one and keep it. May be used by several threads."""
 
     def __init__(self, patterns: Sequence[Pattern], cued: Sequence[Cued], cache: Path | None = None) -> None:
-        """`cache`: a folder of this user's own in which the compiled table is kept; compiling takes a second or two."""
-        self._patterns = tuple(patterns)
+        """`cache`: a folder of this user's own in which the compiled table is kept."""
+        self._entries = [(entry.check, entry.type, entry.strength) for entry in patterns]
+        self._by_start = [entry.by_start for entry in patterns]
         self._cued: dict[Cue, list[Cued]] = {}
         for entry in cued:
             self._cued.setdefault(entry.cue, []).append(entry)
-        self._database = _database(_expressions(self._patterns), cache)
-        self._local = threading.local()
+        near = [(number, entry) for number, entry in enumerate(patterns) if entry.near]
+        self._near = frozenset(cue for _, entry in near for cue in entry.near)
+        self._table = Table(_expressions(patterns), cache)
+        self._near_table = Table([_shape(number, entry) for number, entry in near], cache) if near else None
 
     def scan(self, shadow: str) -> Scan:
         """One pass. Raises RedactionError when it does not end well."""
-        hits: list[tuple[int, int, int]] = []
-        try:
-            self._database.scan(
-                b"\n%b\n" % shadow.encode("latin-1"),
-                match_event_handler=lambda number, start, end, flags, context: hits.append((number, start, end)),
-                scratch=self._scratch(),
-            )
-        except hyperscan.HyperscanError as error:
-            raise RedactionError(f"the scan did not finish ({type(error).__name__})") from None
         cues: dict[Cue, list[int]] = {}
-        shapes: dict[tuple[int, int], list[int]] = {}
-        brands: list[tuple[int, int]] = []
+        shapes: dict[int, list[int]] = {}
         headings: list[int] = []
-        signs, looks_placed, seen = 0, False, 0
-        for number, start, end in hits:
+        signs, looks_placed, seen, by_start = 0, False, 0, self._by_start
+        for number, start, end, _, _ in self._table.hits(shadow):
             if number < _CUE_IDS:
-                key = (number, start - _MARGIN)
-                if key in shapes:
-                    shapes[key].append(end - _MARGIN)
+                key = (start - MARGIN) << _NUMBER_BITS | number
+                if key not in shapes:
+                    shapes[key] = [end - MARGIN]
+                elif by_start[number]:
+                    shapes[key][0] = end - MARGIN
                 else:
-                    shapes[key] = [end - _MARGIN]
-            elif number < _BRAND_ID:
-                cues.setdefault(_CUES[number - _CUE_IDS], []).append(end - _MARGIN - 1)
-            elif number == _BRAND_ID:
-                brands.append((start - _MARGIN, end - _MARGIN))
+                    shapes[key].append(end - MARGIN)
+            elif number < _LONG_WORD_ID:
+                cue = _CUES[number]
+                if cue not in cues:
+                    cues[cue] = [end - MARGIN - 1]
+                elif cues[cue][-1] != end - MARGIN - 1:
+                    cues[cue].append(end - MARGIN - 1)
+            elif number == _LONG_WORD_ID:
+                if not signs & _WORD_SIGN and end - MARGIN > seen:
+                    begin = start - MARGIN if start else decoding.start_of_word(shadow, end - MARGIN - 1)
+                    is_encoded, seen = decoding.encoded_word(shadow, max(begin, seen))
+                    signs |= _WORD_SIGN if is_encoded else 0
             elif number >= _SIGN_IDS:
                 signs |= number - _SIGN_IDS
             elif number == _PLACEHOLDER_ID:
                 looks_placed = True
-            elif number == _TABLE_ID:
-                headings.append(end - _MARGIN - 2)
-            elif not signs & _WORD_SIGN and start - _MARGIN >= seen:
-                is_encoded, seen = decoding.encoded_word(shadow, start - _MARGIN)
-                signs |= _WORD_SIGN if is_encoded else 0
+            else:
+                headings.append(end - MARGIN - 1)
         for places in cues.values():
             places.sort()
-        context = Context(shadow, cues, brands)
+        if self._near_table is not None and not self._near.isdisjoint(cues):
+            for number, start, end, _, _ in self._near_table.hits(shadow):
+                shapes.setdefault((start - MARGIN) << _NUMBER_BITS | number, []).append(end - MARGIN)
+        context = Context(shadow, cues)
         found = self._checked(context, shapes)
-        found += [
-            Found(item.start, item.end, item.entry.type, item.entry.strength)
-            for item in announced(context, cues, self._cued, {item[:3] for item in found})
-        ]
+        if cues:
+            known = {item[:3] for item in found}
+            found += [
+                Found(item.start, item.end, item.entry.type, item.entry.strength)
+                for item in announced(context, cues, self._cued, known)
+            ]
         return Scan(context, found, Sign(signs), looks_placed, headings)
 
-    def _checked(self, context: Context, shapes: Mapping[tuple[int, int], list[int]]) -> list[Found]:
+    def _checked(self, context: Context, shapes: dict[int, list[int]]) -> list[Found]:
         """Shapes that pass the check of their pattern, of several ends the farthest that does."""
-        found, address = [], (0, 0)
-        for (number, start), ends in shapes.items():
-            pattern = self._patterns[number]
-            check = pattern.check
-            if pattern.type is PiiType.ADDRESS and address[0] <= start and ends[-1] <= address[1]:
+        found, address_start, address_end = list[Found](), 0, 0
+        for key, ends in shapes.items():
+            check, kind, strength = self._entries[key & _NUMBER_MASK]
+            start = key >> _NUMBER_BITS
+            if kind is PiiType.ADDRESS and address_start <= start and ends[-1] <= address_end:
                 continue
             for end in reversed(ends):
                 stretch = (start, end) if check is None else check(context, start, end)
                 if stretch is not None:
-                    found.append(Found(*stretch, pattern.type, pattern.strength))
-                    if pattern.type is PiiType.ADDRESS:
-                        address = stretch
+                    found.append(Found(*stretch, kind, strength))
+                    if kind is PiiType.ADDRESS:
+                        address_start, address_end = stretch
                     break
         return found
 
-    def _scratch(self) -> hyperscan.Scratch:
-        """This thread's scratch space: Hyperscan allows one scan at a time in each."""
-        scratch = getattr(self._local, "scratch", None)
-        if scratch is None:
-            scratch = self._local.scratch = hyperscan.Scratch(self._database)
-        return scratch
+
+def _shape(number: int, pattern: Pattern) -> Expression:
+    return Expression(number, pattern.shape, WITH_START | (CASELESS if pattern.caseless else 0))
 
 
-def _expressions(patterns: Sequence[Pattern]) -> list[tuple[int, str, int]]:
-    """Id, expression and flags of everything that is looked for."""
-    start, caseless = hyperscan.HS_FLAG_SOM_LEFTMOST, hyperscan.HS_FLAG_CASELESS
+def _expressions(patterns: Sequence[Pattern]) -> list[Expression]:
+    """Everything that is looked for in every text."""
+    assert len(patterns) <= _NUMBER_MASK + 1
     return [
+        *(_shape(number, pattern) for number, pattern in enumerate(patterns) if not pattern.near),
         *(
-            (number, pattern.shape, start | (caseless if pattern.caseless else 0))
-            for number, pattern in enumerate(patterns)
+            Expression(_CUE_IDS + cue, expression, CASELESS)
+            for cue in Cue
+            if cue not in PEOPLE
+            for expression in expressions(cue)
         ),
-        *((_CUE_IDS + cue, expression, caseless) for cue in Cue for expression in expressions(cue)),
-        *((_BRAND_ID, rf"\b(?:{brand})\b", start) for brand in lines("brands")),
-        *(
-            (_SIGN_IDS + sign.value, hint, caseless | hyperscan.HS_FLAG_SINGLEMATCH)
-            for sign, hint in decoding.HINTS.items()
-        ),
-        (_LONG_WORD_ID, decoding.LONG_WORD, start),
-        (_TABLE_ID, _HEADING, 0),
-        (_PLACEHOLDER_ID, placeholders.HINT, caseless | hyperscan.HS_FLAG_SINGLEMATCH),
+        *(Expression(_SIGN_IDS + sign.value, hint, CASELESS | ONCE) for sign, hint in decoding.HINTS.items()),
+        *(Expression(_LONG_WORD_ID, begin, WITH_START) for begin in decoding.LONG_WORDS),
+        Expression(_LONG_WORD_ID, decoding.PADDED_WORD, 0),
+        Expression(_TABLE_ID, _HEADING, 0),
+        Expression(_PLACEHOLDER_ID, placeholders.HINT, CASELESS | ONCE),
     ]
-
-
-def _database(table: list[tuple[int, str, int]], cache: Path | None) -> hyperscan.Database:
-    """The table, compiled; taken from the cache when it holds this very table of this version."""
-    path = None
-    if cache is not None:
-        key = hashlib.sha256(repr((metadata.version("hyperscan"), table)).encode()).hexdigest()[:32]
-        path = cache / f"redaction-{key}.hs"
-        try:
-            return hyperscan.loadb(path.read_bytes(), mode=hyperscan.HS_MODE_BLOCK)
-        except (OSError, hyperscan.HyperscanError):
-            pass
-    database = hyperscan.Database()
-    database.compile(
-        expressions=[expression.encode("ascii") for _, expression, _ in table],
-        ids=[number for number, _, _ in table],
-        elements=len(table),
-        flags=[flags for _, _, flags in table],
-    )
-    if path is not None:
-        _keep(path, hyperscan.dumpb(database))
-    return database
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Writes the file whole or not at all; a folder that cannot be written to is no error."""
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial.write_bytes(data)
-        partial.replace(path)
-    except OSError:
-        _LOGGER.info("the compiled table could not be kept in %s", path.parent)

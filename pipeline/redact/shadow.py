@@ -9,6 +9,7 @@ so the byte offsets of the scanner are character offsets.
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from typing import Final
 
@@ -49,6 +50,11 @@ def fold(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("latin-1", _HANDLER).translate(_LATIN).decode("latin-1")
+
+
+def expression(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """A compiled expression over shadows: their letters and digits are ASCII's, and so are the expression's."""
+    return re.compile(pattern, flags | re.ASCII)
 
 
 def _likeness(char: str) -> str:

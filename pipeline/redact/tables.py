@@ -11,9 +11,10 @@ from pipeline.redact.lexicon import lines
 from pipeline.redact.patterns.pattern import Strength
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
+from pipeline.redact.shadow import expression
 
-_SEPARATORS: Final = (re.compile(r"\t"), re.compile(r";"), re.compile(r"\|"), re.compile(r","), re.compile(r" {2,}"))
-_NO_LETTERS: Final = re.compile(r"[^a-z]+")
+_SEPARATORS: Final = (expression(r"\t"), expression(r";"), expression(r"\|"), expression(r","), expression(r" {2,}"))
+_NO_LETTERS: Final = expression(r"[^a-z]+")
 _COLUMNS: Final = {
     name.strip(): PiiType(kind)
     for line in lines("columns")
@@ -21,7 +22,7 @@ _COLUMNS: Final = {
     for name in names.split(",")
 }
 _CUE_WORDS: Final = tuple(
-    (PiiType(kind), re.compile(rf"(?<![a-z])(?:{'|'.join(f'(?:{words})' for words in words_of(cue))})(?![a-z])"))
+    (PiiType(kind), expression(rf"(?<![a-z])(?:{'|'.join(f'(?:{words})' for words in words_of(cue))})(?![a-z])"))
     for cue, kind in (
         (Cue.BIRTH, "DATE_OF_BIRTH"),
         (Cue.SSN, "SSN"),
@@ -37,13 +38,13 @@ _CUE_WORDS: Final = tuple(
     )
 )
 """Of several cues in one title the first of these says what the column holds."""
-_OTHER_MATTER: Final = re.compile(
+_OTHER_MATTER: Final = expression(
     r"(?<![a-z])(?:amount|date(?! of birth)|status|type|sum|value|count|reserve|paid|total|start|end|expir|limit"
     r"|premium|price|currency|betrag|city|place|issu|country|art(?![a-z])|ort(?![a-z])|montant|importe|estado|class|category"
     r"|year|reason|desc|notes?(?![a-z])|comment|company|firm|product|file|model|make)",
 )
 """The column is about a policy or claim and holds no number of one."""
-_NAMES: Final = re.compile("|".join(f"(?:{line})" for line in lines("name_headers")))
+_NAMES: Final = expression("|".join(f"(?:{line})" for line in lines("name_headers")))
 _FEWEST: Final = 3
 _FEWEST_KNOWN: Final = 2
 _MOST_WORDS: Final = 5
@@ -57,6 +58,7 @@ def find(shadow: str, headings: Sequence[int], names: bool) -> list[Found]:
         start = shadow.rfind("\n", 0, place) + 1
         if start < done:
             continue
+        done = start + 1
         end = _line_end(shadow, start)
         for separator in _SEPARATORS:
             titles = [

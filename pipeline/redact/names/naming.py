@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -19,8 +18,9 @@ from pipeline.redact.names.kinds import (
 )
 from pipeline.redact.pii import PiiType
 from pipeline.redact.scanner import Found
+from pipeline.redact.shadow import expression
 
-_LOCAL_PARTS: Final = re.compile(r"[a-z]{3,}")
+_LOCAL_PARTS: Final = expression(r"[a-z]{3,}")
 
 
 class Token(NamedTuple):
@@ -33,7 +33,7 @@ class Token(NamedTuple):
 BEGIN_SENTENCES: Final = lexicon.words("sentence_openers")
 """Words that begin the next sentence where a full stop was forgotten."""
 _CAPITAL_PARTICLES: Final = frozenset(word.capitalize() for word in lexicon.words("capital_particles"))
-GERMAN_NOUN: Final = re.compile(
+GERMAN_NOUN: Final = expression(
     r"(?:ung|heit|keit|schaft|tion|tat|ment|mus|nis|tum|ling|chen|nummer|karte|stelle|haus|zeit|wert|amt|werk"
     r"|zeug|platz|gerat|teil"
     r"|buch|blatt|schein|stand|gang|fall|zug|dienst|preis|geld|kosten|daten|bank|konto|paket|kraft|raum|grund"

@@ -20,6 +20,7 @@ from pipeline.redact.patterns.postal import (
 )
 from pipeline.redact.patterns.streets import FRENCH_TYPES, LOWER_TYPES, WHOLE_STREETS
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 
 def _by_code(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -65,7 +66,7 @@ def _stands_alone(context: Context, start: int, end: int) -> bool:
     )
 
 
-_HOUSE_AT: Final = re.compile(rf"{HOUSE}\.?")
+_HOUSE_AT: Final = expression(rf"{HOUSE}\.?")
 
 
 def _said(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -80,7 +81,7 @@ def _said(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return start, end_of_address(text, end)
 
 
-_MONTH_OR_UNIT: Final = re.compile(
+_MONTH_OR_UNIT: Final = expression(
     r"\b(?:days?|weeks?|months?|years?|jan|feb|mar|apr|may|june?|july?|aug|sep|sept|oct|nov|dec|january|february"
     r"|march|april"
     r"|august|september|october|november|december|januar|februar|marz|mai|juni|juli|oktober|dezember|janvier"
@@ -119,6 +120,7 @@ PATTERNS: Final = (
         rf"|\b\d{{1,6}}[A-Za-z]?,?(?: [a-z'.-]{{3,20}}){{1,2}} (?:{LOWER_TYPES})\b",
         Strength.SHAPE,
         check=streets.english,
+        by_start=True,
         yes=(
             "at «153 Edwards Pike, New Ameliaville TF85 0NS».",
             "from «9354 Monroe Street Apt 12A\nJessicaview, WY 13378».",
@@ -144,6 +146,7 @@ PATTERNS: Final = (
         rf"\b\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d]))?(?:[-/]\d{{1,4}})?,? (?:(?:{FRENCH_TYPES})\b|r\. )",
         Strength.SHAPE,
         check=streets.french,
+        by_start=True,
         caseless=True,
         yes=(
             "demeurant «79 chemin de Charpentier\n20810 Coulonboeuf», declare",
@@ -159,6 +162,7 @@ PATTERNS: Final = (
         rf"\b(?:{_BEHIND_TYPES})[ .]",
         Strength.SHAPE,
         check=streets.romance,
+        by_start=True,
         caseless=True,
         yes=(
             "vivo en «Calle de Alcalá 45, 3º B, 28014 Madrid»",
@@ -229,6 +233,7 @@ PATTERNS: Final = (
         r"|\d{4}-\d{3})[ \n][A-Z][a-z]",
         Strength.SHAPE,
         check=_by_house,
+        by_start=True,
         yes=(
             "Adresa: «Moravská 273\n266 39 Sobotka»",
             "«Petőfi út 202., H-9236 Hídháza»",
@@ -320,7 +325,7 @@ CUED: Final = (
     Cued(
         PiiType.ADDRESS,
         Cue.ADDRESS,
-        re.compile(
+        expression(
             r"(?:[ ,]{0,2}(?:\b(?:is|are|was|now|ist|lautet|est|es|e|should be|changed to|from|to|of|at|in|on"
             r"|record)\b|[:=-])){0,4}"
             rf"[ \n]{{1,2}}(?P<value>(?:{FLAT})?\d{{1,5}}[A-Za-z]?,? [A-Z][A-Za-z'-]{{2,24}}"

@@ -11,26 +11,27 @@ from pipeline.redact.patterns.dates import DATE, DAY, MONTH, OF, YEAR, plausible
 from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _REACH: Final = 60
 _BEHIND: Final = 24
-_BIRTH_BEHIND: Final = re.compile(
+_BIRTH_BEHIND: Final = expression(
     r"[ \t]{0,2}[,(]?[ \t]{0,2}(?:is my |as |= ?|ist mein |est ma )?(?:date of birth|birth ?da(?:y|te)"
     r"|d\.?o\.?b\b|geburtsdatum|geboren)",
     re.IGNORECASE,
 )
-_OTHER_DATE: Final = re.compile(r"\d{4}|\d[./-]\d")
+_OTHER_DATE: Final = expression(r"\d{4}|\d[./-]\d")
 """A date between the word for birth and this one: the word was that one's."""
-_NOT: Final = re.compile(r" [a-z' ]{1,30}\b(?:pas|plus|jamais|rien|guere)\b")
+_NOT: Final = expression(r" [a-z' ]{1,30}\b(?:pas|plus|jamais|rien|guere)\b")
 """Behind `ne`: without its accent it is also French for `not`."""
 _LONGEST_LINE: Final = 120
 _YOUNGEST: Final = 2012
 """Without a word for birth, a later year is rather a contract's or a letter's."""
-_PERSON_BEFORE: Final = re.compile(
+_PERSON_BEFORE: Final = expression(
     r"[ \t>|*-]{0,4}(?:\d{1,2}[.)] )?(?P<name>[A-Z][A-Za-z'.-]+(?: [A-Za-z'.-]+){1,4})"
     r"(?:, (?=[^\n]{0,40}\d)[A-Za-z0-9][A-Za-z0-9 ,'./-]{5,80}[a-z0-9])?(?:, | - | ?[|;\t] ?)"
 )
-_NOTHING_BEHIND: Final = re.compile(r"[ \t]{0,2}(?:\n|\Z|[,;|] ?[A-Z0-9])")
+_NOTHING_BEHIND: Final = expression(r"[ \t]{0,2}(?:\n|\Z|[,;|] ?[A-Z0-9])")
 
 
 def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -144,7 +145,7 @@ CUED: Final = (
         Cue.BIRTH,
         behind(DATE),
         check=_date,
-        form=re.compile(rf"(?<![A-Za-z0-9])(?:{DATE})(?![A-Za-z0-9])", re.IGNORECASE),
+        form=expression(rf"(?<![A-Za-z0-9])(?:{DATE})(?![A-Za-z0-9])", re.IGNORECASE),
         is_named_behind=True,
         yes=(
             "born «tenth of May nineteen ninety-eight».",

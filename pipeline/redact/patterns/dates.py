@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pipeline.redact.lexicon import lines, words
+from pipeline.redact.shadow import expression
 
 MONTHS: Final = "|".join(lines("months"))
 MONTH: Final = rf"(?:{MONTHS})\.?"
@@ -39,7 +39,7 @@ DATE: Final = (
 )
 """Python's `re`, caseless, over the shadow."""
 
-_NUMBERS: Final = re.compile(r"\d+")
+_NUMBERS: Final = expression(r"\d+")
 _COMPACT, _SHORT = 8, 6
 """Characters of a date that is written without separators, with and without its century."""
 _MONTHS_OF_A_YEAR, _LONGEST_MONTH = 12, 31

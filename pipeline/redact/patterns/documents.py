@@ -12,17 +12,18 @@ from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.patterns.standing import digits, touching
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _PASSPORT_TOKEN: Final = (
     r"[A-Z]{0,3} ?\d{6,9}[A-Z]?|[A-Z]\d{1,2} \d{6,7}|[A-Z0-9]{6,10}|\d{2}[ -]?[A-Z]{2}[ -]?\d{5}"
     r"|\d{3}[ .-]\d{3}[ .-]\d{3}"
     r"|[A-Z]{1,3}[ -]?\d{2,4}(?:[ -]\d{2,4}){1,3}|[A-Z]\d{2}[ -][A-Z0-9]{2,3}[ -][A-Z0-9]{2,4}"
 )
-_PASSPORT_FORM: Final = re.compile(rf"(?<![A-Za-z0-9])(?:{_PASSPORT_TOKEN})(?![A-Za-z0-9])")
-_GERMAN_DOCUMENT: Final = re.compile(r"[CFGHJKLMNPRTVWXYZ]{9,10}")
+_PASSPORT_FORM: Final = expression(rf"(?<![A-Za-z0-9])(?:{_PASSPORT_TOKEN})(?![A-Za-z0-9])")
+_GERMAN_DOCUMENT: Final = expression(r"[CFGHJKLMNPRTVWXYZ]{9,10}")
 """German document numbers use no vowels and may have no digit."""
 
-_SEPARATORS: Final = re.compile(r"[ ._/-]+")
+_SEPARATORS: Final = expression(r"[ ._/-]+")
 _VIN_LENGTH: Final = 17
 _MAKERS: Final = words("vehicle_makers")
 
@@ -49,6 +50,18 @@ def _passport(context: Context, start: int, end: int) -> tuple[int, int] | None:
     if touching(context, start, end) or (value.islower() and digits(value) < 5):
         return None
     return (start, end) if digits(value) or _GERMAN_DOCUMENT.fullmatch(value) else None
+
+
+def _machine_readable(context: Context, start: int, end: int) -> tuple[int, int] | None:
+    """The second line of a passport's machine-readable zone; `start` is the check digit behind the number."""
+    begin = start - _NUMBER_LENGTH
+    if begin < 0 or _DOCUMENT_NUMBER.match(context.text, begin, start) is None or context.before(begin).isalnum():
+        return None
+    return begin, end
+
+
+_NUMBER_LENGTH: Final = 9
+_DOCUMENT_NUMBER: Final = expression(r"[A-Z0-9<]{9}")
 
 
 PATTERNS: Final = (
@@ -78,8 +91,9 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.PASSPORT,
-        r"\b[A-Z0-9<]{9}\d[A-Z<]{3}\d{7}[MFX<]\d{7}[A-Z0-9<]{14}[\d<]\d",
+        r"[0-9][A-Z<]{3}[0-9]{7}[MFX<][0-9]{7}[A-Z0-9<]{14}[0-9<][0-9]",
         Strength.PROVEN,
+        check=_machine_readable,
         yes=("«L898902C36UTO7408122F1204159ZE184226B<<<<<10»",),
     ),
 )
@@ -87,7 +101,7 @@ CUED: Final = (
     Cued(
         PiiType.PASSPORT,
         Cue.PASSPORT,
-        re.compile(rf"(?:[^\n.!?;]{{0,12}}?){behind(_PASSPORT_TOKEN).pattern}", re.IGNORECASE),
+        expression(rf"(?:[^\n.!?;]{{0,12}}?){behind(_PASSPORT_TOKEN).pattern}", re.IGNORECASE),
         check=_passport,
         form=_PASSPORT_FORM,
         is_named_behind=True,

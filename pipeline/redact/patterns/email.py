@@ -8,11 +8,12 @@ from typing import Final
 from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _LONGEST_LOCAL: Final = 64
 """RFC 5321, 4.5.3.1.1."""
-_LOCAL_REVERSED: Final = re.compile(r"[A-Za-z0-9._%+'!#$&*/=?^{|}~-]{1,64}")
-_DOMAIN: Final = re.compile(r"@(?:[A-Za-z0-9_-]{1,63}\.){1,6}[A-Za-z][A-Za-z0-9-]{1,23}|@\[[0-9a-fA-F:.]{3,45}\]")
+_LOCAL_REVERSED: Final = expression(r"[A-Za-z0-9._%+'!#$&*/=?^{|}~-]{1,64}")
+_DOMAIN: Final = expression(r"@(?:[A-Za-z0-9_-]{1,63}\.){1,6}[A-Za-z][A-Za-z0-9-]{1,23}|@\[[0-9a-fA-F:.]{3,45}\]")
 
 _AT_WORDS: Final = ("at", "arobase", "arrobase", "arroba", "chiocciola", "apenstaartje", "malpa", "snabel-a", "aet")
 _DOT_WORDS: Final = ("dot", "punkt", "point", "punto", "ponto", "punt", "kropka", "prick", "period")
@@ -25,15 +26,15 @@ _BRACKETED_DOT: Final = (
 _BRACKETED_DOT_REVERSED: Final = (
     rf" {{0,2}}[)\]}}>*~|/\"'] ?{_DOT_REVERSED} ?[(\[{{<*~|/\"'] {{0,2}}| {{1,2}}{_DOT_REVERSED} {{1,2}}|[_-]tod[_-]|\."
 )
-_SPELLED_LOCAL: Final = re.compile(
+_SPELLED_LOCAL: Final = expression(
     rf"[A-Za-z0-9_%+-]{{1,64}}(?:(?:{_BRACKETED_DOT_REVERSED})[A-Za-z0-9_%+-]{{1,64}}){{0,4}}", re.IGNORECASE
 )
-_SPELLED_DOMAIN: Final = re.compile(
+_SPELLED_DOMAIN: Final = expression(
     rf"(?P<first>[A-Za-z0-9-]{{1,63}})(?P<rest>(?:(?:{_BRACKETED_DOT})[A-Za-z0-9-]{{1,63}}){{1,5}})", re.IGNORECASE
 )
-_LAST_LABEL: Final = re.compile(r"[A-Za-z]{2,24}\Z")
+_LAST_LABEL: Final = expression(r"[A-Za-z]{2,24}\Z")
 _TOP_LEVEL: Final = words("top_level_domains")
-_PLAIN_DOT: Final = re.compile(r"\.(?! )")
+_PLAIN_DOT: Final = expression(r"\.(?! )")
 _REACH: Final = 160
 
 
@@ -83,6 +84,7 @@ PATTERNS: Final = (
         r"[A-Za-z0-9._%+!#$&*/=?^{|}~'-]@[A-Za-z0-9\[]",
         Strength.PROVEN,
         check=_email,
+        by_start=True,
         yes=(
             "write to «jane.roe+news@example.co.uk».",
             "Jane <«JROE@EXAMPLE.ORG»>",

@@ -9,20 +9,21 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _GROUP: Final = r"[A-Z0-9]{1,18}(?:[/._-][A-Z0-9]{1,14}){0,5}"
 _VALUE: Final = behind(rf"(?=[A-Z /.-]{{0,9}}[0-9]){_GROUP}(?: (?=[A-Z/._-]{{0,6}}[0-9]|[A-Z]\b)(?-i:{_GROUP})){{0,4}}")
-_FORM: Final = re.compile(
+_FORM: Final = expression(
     rf"(?<![A-Za-z0-9._/-])(?:[A-Z]{{1,6}} )?(?=[A-Za-z/._-]{{0,9}}[0-9])[A-Za-z0-9]{{1,18}}"
     rf"(?:[/._-][A-Za-z0-9]{{1,14}}){{0,5}}"
     rf"(?: (?=[A-Z/._-]{{0,6}}[0-9]|[A-Z]\b){_GROUP}){{0,4}}(?![A-Za-z0-9])"
 )
-_AMOUNT: Final = re.compile(r"\d+[.,]\d{2}")
-_MONEY: Final = re.compile(
+_AMOUNT: Final = expression(r"\d+[.,]\d{2}")
+_MONEY: Final = expression(
     r"(?:EUR|USD|GBP|CHF|SEK|NOK|DKK|PLN|CZK|HUF|RON|TRY|INR|BRL|CAD|AUD|JPY|NZD|ZAR|MXN|Rs\.?)\b", re.IGNORECASE
 )
-_MONEY_BEFORE: Final = re.compile(r"(?:[$\xa3\xa4\xa5]|\b(?:EUR|USD|GBP|CHF|INR|Rs\.?)) ?\Z", re.IGNORECASE)
-_DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d[/.-]\d\d?[/.-]\d\d?")
+_MONEY_BEFORE: Final = expression(r"(?:[$\xa3\xa4\xa5]|\b(?:EUR|USD|GBP|CHF|INR|Rs\.?)) ?\Z", re.IGNORECASE)
+_DATE: Final = expression(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d[/.-]\d\d?[/.-]\d\d?")
 _SHORTEST: Final = 5
 _LONGEST_SUM: Final = 7
 """Digits before the comma of a sum of money."""

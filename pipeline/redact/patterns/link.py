@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from pipeline.redact.lexicon import words
+from pipeline.redact.shadow import expression
 
 _WORDS: Final = "|".join(sorted(words("link_words"), key=len, reverse=True))
 _BEGINS_VALUE: Final = r"(?-i:[A-Z]{1,3}-\d|(?!NO|NR|ID|IS)[A-Z]{1,3} ?\d)"
@@ -20,13 +21,13 @@ LINK: Final = rf"(?:\.(?= ?\d|:))?(?:[ \t]{{0,12}}{_ITEM}){{0,8}}[ \t]{{0,12}}(?
 
 _STAMP: Final = r"(?:\[?[0-9/. -]{0,12}\d{1,2}:\d\d(?::\d\d)?(?: ?[ap]m)?\]?[ ,-]{0,3})?"
 _ANSWERED: Final = "(?:" + "|".join(sorted(words("answer_words"), key=len, reverse=True)) + ")"
-_ASKED: Final = re.compile(r"\?|please|bitte|s'il (?:vous|te) plait|por favor|prego|per favore", re.IGNORECASE)
-_ANSWER: Final = re.compile(
+_ASKED: Final = expression(r"\?|please|bitte|s'il (?:vous|te) plait|por favor|prego|per favore", re.IGNORECASE)
+_ANSWER: Final = expression(
     rf"[ \t>]{{0,4}}(?:\r?\n)?{_STAMP}[a-z][a-z.' -]{{0,30}}(?:\([a-z0-9: ]{{1,20}}\) ?)?[:>][ \t]{{0,3}}"
     rf"(?:\b{_ANSWERED}\b[,:.!]? ?){{0,6}}",
     re.IGNORECASE,
 )
-_DIGIT: Final = re.compile(r"\d")
+_DIGIT: Final = expression(r"\d")
 _REST_OF_QUESTION: Final = 70
 _REST_WITHOUT_QUESTION: Final = 14
 """Characters between a cue and the end of its line, if nothing there asks."""
@@ -48,10 +49,10 @@ def answer(text: str, place: int) -> int:
 
 def behind(value: str) -> re.Pattern[str]:
     """`value` behind a cue, as the group `value`; letters in any case, but where `value` says otherwise."""
-    return re.compile(rf"{LINK}(?P<value>{value})(?![A-Za-z0-9])", re.IGNORECASE)
+    return expression(rf"{LINK}(?P<value>{value})(?![A-Za-z0-9])", re.IGNORECASE)
 
 
-NEXT: Final = re.compile(
+NEXT: Final = expression(
     r"(?: ?\([^()\n]{1,24}\))?(?: ?[,;/&+] ?(?:and |und |et |y |e |en |or |oder |ou |o |u )?"
     r"| (?:and|und|et|y|e|en|or|oder|ou|o|u|as well as|sowie) (?:the |my |also |auch )?|\n[ \t]{0,4}[-*] )",
     re.IGNORECASE,
@@ -60,7 +61,7 @@ NEXT: Final = re.compile(
 
 _RELATION: Final = "|".join(sorted(words("relation_words"), key=len, reverse=True))
 _SAYS: Final = rf"(?:(?:{_RELATION})(?:[ ,:]+|(?=n\b)))"
-RELATION: Final = re.compile(
+RELATION: Final = expression(
     rf"[\"')]?(?:(?:,|\.\.\.|:) {_SAYS}{{1,9}}|(?: -)?(?: ?[(\[=/] ?| ){_SAYS}{{0,9}})", re.IGNORECASE
 )
 """Between a value and the cue behind it that says what it is: ` is my `, ` with you, it is a `, ` (`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -39,16 +38,18 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Check, Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_SEPARATORS: Final = re.compile(r"[^0-9A-Za-z]+")
+_SEPARATORS: Final = expression(r"[^0-9A-Za-z]+")
 _REACH: Final = 60
+_SAYING: Final = frozenset({Cue.NATIONAL, Cue.SSN})
 _VALUE: Final = r"[A-Z0-9]{1,18}(?:(?:[ ./-]{1,2}| - )(?=[A-Z]{0,3}\d|[A-Z]{1,2}\b)(?-i:[A-Z0-9]{1,11})){0,7}"
-_FORM: Final = re.compile(
+_FORM: Final = expression(
     r"(?<![A-Za-z0-9])(?:[A-Z]{1,3}[ -])?(?=[A-Z]{0,6}\d)[A-Z0-9]{1,18}"
     r"(?:(?:[ ./-]{1,2}| - )(?=[A-Z]{0,3}\d|[A-Z]{1,2}\b)[A-Z0-9]{1,11}){0,7}(?![A-Za-z0-9])"
 )
 _SSN: Final = r"\d{3}[ ./_-]{0,3}\d{2}[ ./_-]{0,3}\d{4}"
-_SSN_FORM: Final = re.compile(rf"(?<![A-Za-z0-9]){_SSN}(?![A-Za-z0-9])")
+_SSN_FORM: Final = expression(rf"(?<![A-Za-z0-9]){_SSN}(?![A-Za-z0-9])")
 
 
 def _apart(context: Context, start: int, end: int) -> bool:
@@ -112,7 +113,7 @@ def _ssn(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return (start, end) if context.after(Cue.SSN, start, _REACH) else None
 
 
-_DASHED_SSN: Final = re.compile(r"\d{3}(-| - )\d\d\1\d{4}")
+_DASHED_SSN: Final = expression(r"\d{3}(-| - )\d\d\1\d{4}")
 
 
 def _announced(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -124,7 +125,7 @@ def _announced(context: Context, start: int, end: int) -> tuple[int, int] | None
     return start, end
 
 
-_DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}-\d\d-\d\d")
+_DATE: Final = expression(r"\d{1,2}([./-])\d{1,2}\1\d{2,4}|\d{4}-\d\d-\d\d")
 _always: Final[Callable[[str], bool]] = lambda value: True  # noqa: E731
 
 
@@ -138,7 +139,13 @@ def _verhoeff(value: str) -> bool:
 def _national(
     shape: str, check: Check, *, yes: tuple[str, ...], no: tuple[str, ...] = (), caseless: bool = False
 ) -> Pattern:
-    return Pattern(PiiType.NATIONAL_ID, shape, Strength.PROVEN, check, caseless, yes, no)
+    return Pattern(PiiType.NATIONAL_ID, shape, Strength.PROVEN, check, caseless, yes=yes, no=no)
+
+
+def _national_near(
+    shape: str, is_valid: Callable[[str], bool], *, yes: tuple[str, ...], no: tuple[str, ...] = ()
+) -> Pattern:
+    return Pattern(PiiType.NATIONAL_ID, shape, Strength.PROVEN, _said(is_valid), near=_SAYING, yes=yes, no=no)
 
 
 PATTERNS: Final = (
@@ -174,9 +181,9 @@ PATTERNS: Final = (
         ),
         no=("255081416802539",),
     ),
-    _national(
+    _national_near(
         r"\b[1-9]\d[ ./-]?\d{3}[ ./-]?\d{3}[ ./-]?\d{3}\b",
-        _said(_compact(idnr.is_valid)),
+        _compact(idnr.is_valid),
         yes=("Steuer-ID: «36 574 261 809»", "IdNr. «36574261809»"),
         no=("36574261809",),
     ),
@@ -189,10 +196,10 @@ PATTERNS: Final = (
         yes=("codice fiscale «RCCMNL83S18D969H»",),
         no=("RCCMNL83S18D969",),
     ),
-    _national(r"\b\d{9}\b", _said(nif.is_valid), yes=("NIF «123456789»",), no=("123456789",)),
-    _national(
+    _national_near(r"\b\d{9}\b", nif.is_valid, yes=("NIF «123456789»",), no=("123456789",)),
+    _national_near(
         r"\b\d{9}\b|\b\d{4}[ .]\d{2}[ .]\d{3}\b",
-        _said(_compact(bsn.is_valid)),
+        _compact(bsn.is_valid),
         yes=("BSN: «111222333»", "burgerservicenummer «1112.22.333»"),
         no=("111222333",),
     ),
@@ -202,7 +209,7 @@ PATTERNS: Final = (
         yes=("«85.07.30-033.28»",),
         no=("85.07.30-033.61",),
     ),
-    _national(r"\b\d{11}\b", _said(pesel.is_valid), yes=("PESEL «44051401359»",), no=("44051401359",)),
+    _national_near(r"\b\d{11}\b", pesel.is_valid, yes=("PESEL «44051401359»",), no=("44051401359",)),
     _national(
         r"\b(?:19|20)?\d{6}[-+]\d{4}\b",
         _proven(lambda value: bool(personnummer.is_valid(value) or _danish(value))),
@@ -222,24 +229,24 @@ PATTERNS: Final = (
         yes=("«756.9217.0769.85»",),
         no=("7569217076984",),
     ),
-    _national(
+    _national_near(
         r"\b\d{4} ?\d{6}\b",
-        _said(_compact(vnr.is_valid)),
+        _compact(vnr.is_valid),
         yes=("SVNR «1237 010180»", "SV-Nummer lt. e-card: «1237010180»"),
         no=("1237 010180",),
     ),
     _national(
         r"\b\d{7}[A-W][A-IW]?\b", _proven(pps.is_valid), caseless=True, yes=("PPS «6433435F»",), no=("6433435E",)
     ),
-    _national(
+    _national_near(
         r"\b\d{3}[ .-]?\d{3}[ .-]?\d{3}\b",
-        _said(_compact(sin.is_valid)),
+        _compact(sin.is_valid),
         yes=("my SIN is «123-456-782»", "the office gave me «123456782» as my SIN"),
         no=("123-456-782",),
     ),
-    _national(
+    _national_near(
         r"\b[2-9]\d{3}[ -]?\d{4}[ -]?\d{4}\b",
-        _said(_verhoeff),
+        _verhoeff,
         yes=("Aadhaar «2341 2341 2346»",),
         no=("2341 2341 2346",),
     ),
@@ -248,7 +255,7 @@ PATTERNS: Final = (
     ),
     _national(
         r"\b\d{3}\.?\d{3}\.?\d{3}-?\d{2}\b",
-        _proven(lambda value: bool(cpf.is_valid(value)) and ("-" in value or "." in value)),
+        _proven(lambda value: ("-" in value or "." in value) and bool(cpf.is_valid(value))),
         yes=("CPF «390.533.447-05»",),
         no=("390.533.447-06",),
     ),
@@ -265,7 +272,7 @@ PATTERNS: Final = (
         yes=("CURP «BOXW310820HNERXN09»",),
         no=("BOXW310820HNERXN08",),
     ),
-    _national(r"\b[1-8]\d{12}\b", _said(cnp.is_valid), yes=("CNP «1630615123457»",), no=("1630615123457",)),
+    _national_near(r"\b[1-8]\d{12}\b", cnp.is_valid, yes=("CNP «1630615123457»",), no=("1630615123457",)),
     _national(r"\b\d{6}/\d{3,4}\b", _proven(rc.is_valid), yes=("«710319/2745»",), no=("710319/2746",)),
     _national(
         r"\b[1-9]\d{10}\b",
@@ -273,10 +280,10 @@ PATTERNS: Final = (
         yes=("«17291716060»",),
         no=("17291716050",),
     ),
-    _national(r"\b\d{11}\b", _said(oib.is_valid), yes=("OIB «33392005961»",), no=("33392005961",)),
-    _national(
+    _national_near(r"\b\d{11}\b", oib.is_valid, yes=("OIB «33392005961»",), no=("33392005961",)),
+    _national_near(
         r"\b\d{13}\b|\b\d{6} \d{4} \d{2} \d\b",
-        _said(_compact(za_id.is_valid)),
+        _compact(za_id.is_valid),
         yes=("ID number «7503305044089»",),
         no=("7503305044089",),
     ),
@@ -288,13 +295,13 @@ PATTERNS: Final = (
         yes=("«360426199101010071»",),
         no=("360426199101010072",),
     ),
-    _national(
+    _national_near(
         r"\b\d{3}[ -]?\d{3}[ -]?\d{4}\b",
-        _said(_compact(nhs.is_valid)),
+        _compact(nhs.is_valid),
         yes=("NHS number «943 476 5870»",),
         no=("order 943 476 5870",),
     ),
-    _national(r"\b[STFGM]\d{7}[A-Z]\b", _said(_always), yes=("NRIC «S1234567D»",), no=("S1234567D",)),
+    _national_near(r"\b[STFGM]\d{7}[A-Z]\b", _always, yes=("NRIC «S1234567D»",), no=("S1234567D",)),
 )
 CUED: Final = (
     Cued(

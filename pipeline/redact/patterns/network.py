@@ -9,19 +9,20 @@ from typing import Final
 from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.pattern import Context, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_V6: Final = re.compile(r"[0-9A-Fa-f:.]{2,45}")
-_V6_PERSONAL: Final = re.compile(r"[23][0-9A-Fa-f]{0,3}:|f[cde][0-9A-Fa-f]{2}:|64:ff9b:|::ffff:", re.IGNORECASE)
+_V6: Final = expression(r"[0-9A-Fa-f:.]{2,45}")
+_V6_PERSONAL: Final = expression(r"[23][0-9A-Fa-f]{0,3}:|f[cde][0-9A-Fa-f]{2}:|64:ff9b:|::ffff:", re.IGNORECASE)
 _LONGEST_V6: Final = 45
-_V6_REVERSED: Final = re.compile(r"[0-9A-Fa-f:]+")
+_V6_REVERSED: Final = expression(r"[0-9A-Fa-f:]+")
 _FULL_GROUPS: Final = 8
 
-_SCHEME_REVERSED: Final = re.compile(r"[A-Za-z0-9+.:-]{1,40}")
-_URL: Final = re.compile(r"://[^\s<>\"'`{}|\\^\[\]]{1,2000}(?:\[[0-9a-fA-F:.]{3,45}\][^\s<>\"'`{}|\\^\[\]]{0,500})?")
+_SCHEME_REVERSED: Final = expression(r"[A-Za-z0-9+.:-]{1,40}")
+_URL: Final = expression(r"://[^\s<>\"'`{}|\\^\[\]]{1,2000}(?:\[[0-9a-fA-F:.]{3,45}\][^\s<>\"'`{}|\\^\[\]]{0,500})?")
 _SHORTEST_URL: Final = 8
 _TRAILING: Final = ".,;:!?)'\""
-_USERINFO: Final = re.compile(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
-_SECRET_PARAMETER: Final = re.compile(
+_USERINFO: Final = expression(r"://(?!\*+(?::\*+)?@)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|://[^\s/?#@:]{16,200}@")
+_SECRET_PARAMETER: Final = expression(
     r"[?&#;](?:[a-z0-9]{0,20}[_-]){0,3}(?:token|api_?key|apikey|key|secret|password|passwd|pwd|pass|auth"
     r"|authorization|sig"
     r"|signature|session|sessionid|sid|jwt|code|access|credential|credentials|otp|ticket|awsaccesskeyid"
@@ -93,6 +94,7 @@ PATTERNS: Final = (
         r"[0-9A-Fa-f]{1,4}::?[0-9A-Fa-f]{1,4}:|[0-9A-Fa-f]{1,4}::[0-9A-Fa-f]{1,4}\b|::[fF]{4}:\d",
         Strength.PROVEN,
         check=_v6,
+        by_start=True,
         yes=(
             "from «2001:db8::8a2e:370:7334» and",
             "«fe80::1ff:fe23:4567:890a»",
@@ -106,6 +108,7 @@ PATTERNS: Final = (
         r"[A-Za-z0-9+.:-]://[^ \n/]",
         Strength.PROVEN,
         check=_url,
+        by_start=True,
         yes=(
             "see «https://jane:pw123@example.org/x?y=1».",
             "«postgres://app:s3cret@db.example.org:5432/crm»",

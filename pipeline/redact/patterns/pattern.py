@@ -11,24 +11,25 @@ from typing import Final
 
 from pipeline.redact.cues import Cue
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_SENTENCE_END: Final = re.compile(
+_SENTENCE_END: Final = expression(
     r"(?<!\bn)(?<!\bno)(?<!\bnr)(?<!\bnum)(?<!\blt)(?<!\bca)(?<!\bgem)(?<!\bbzw)(?<!\bref)(?<!\btel)(?<!\bgeb)(?<!\.)[.!?][\"')]?\s|\n\s*\n",
     re.IGNORECASE,
 )
 
-_ANSWER: Final = re.compile(
+_ANSWER: Final = expression(
     r"[^\n]{0,24}[?:] ?\r?\n[\[(>]{0,2}[0-9:., APMapm/-]{0,20}[\])]?[ -]{0,3}(?:[A-Za-z][A-Za-z .'()/-]{0,30}: ?)?"
 )
 """From a question's word to the answer in the chat's next line."""
 
-_SAYS_WHAT: Final = re.compile(
+_SAYS_WHAT: Final = expression(
     r" ?(?:(?:,|as|is|was|for|being|=|als|ist|comme|est|como|es|come) ?){1,2}\(?(?:my|the|our|his|her|their|a|your"
     r"|mein[e]?|mon|ma|mi|il mio|meu)?\b|,? ?\(",
     re.IGNORECASE,
 )
 _NAMING_REACH: Final = 40
-_NAMING: Final = re.compile(
+_NAMING: Final = expression(
     r"(?:[ \t\n.:#=\"'()/-]|\b(?:number|numbers|no|nos|nr|num|nummer|numero|id|is|was|are|est|ist|es|e|n|o"
     r"|lautet|le|the|a"
     r"|el|la|il|de|del|of|der|die|das|your|my|code|kennung|ref|reference|with|mit|avec|con|com)\b)*",
@@ -46,16 +47,15 @@ class Strength(IntEnum):
 
 
 class Context:
-    """One shadow under the scanner: its text, where cue words ended, and where firms with people's names stand.
+    """One shadow under the scanner: its text, and where cue words ended.
 
     `postcode_end`: where the last postcode ended that was looked at; no later one's address begins before it.
     """
 
-    __slots__ = ("_cues", "brands", "postcode_end", "text")
+    __slots__ = ("_cues", "postcode_end", "text")
 
-    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]], brands: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, text: str, cues: Mapping[Cue, Sequence[int]]) -> None:
         self._cues = cues
-        self.brands = brands
         self.postcode_end = 0
         self.text = text
 
@@ -125,7 +125,9 @@ class Pattern:
     """One form of personal data: a shape that the scanner looks for and a check of what it finds.
 
     `shape` is Hyperscan's syntax (no look-around, no back-references) over the shadow, where all digits are 0-9 and
-    all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first.
+    all letters A-Z and a-z; keep its width bounded. Several ends from one start are tried longest first, but for a
+    check that goes `by_start` alone: it is asked once. With `near`, it is looked for only in texts with one of these
+    words.
     `yes` are texts in which exactly the part between `«` and `»` must be found, `no` texts in which nothing may be;
     the unit tests run both.
     """
@@ -135,6 +137,8 @@ class Pattern:
     strength: Strength
     check: Check | None = None
     caseless: bool = False
+    by_start: bool = False
+    near: frozenset[Cue] = frozenset()
     yes: tuple[str, ...] = ()
     no: tuple[str, ...] = ()
 

@@ -10,11 +10,15 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_CARD: Final = re.compile(r"\d(?:[ ./-]{0,3}\d){11,18}(?!\d)")
-_NOT_DIGITS: Final = re.compile(r"\D+")
-_DIGIT_GROUP: Final = re.compile(r"\d+")
-_ISSUER: Final = re.compile(
+_CARD: Final = expression(r"\d(?:[ ./-]{0,3}\d){11,18}(?!\d)")
+_NOT_DIGITS: Final = expression(r"\D+")
+_SPACED_REACH: Final = 40
+_SPACED_BEFORE: Final = expression(rf"(?:[0-9] ){{{_SPACED_REACH // 2}}}")
+"""Single digits, more than a card has: no card begins in the middle of them."""
+_DIGIT_GROUP: Final = expression(r"\d+")
+_ISSUER: Final = expression(
     r"4(?:\d{12}|\d{15}|\d{18})"  # Visa
     r"|(?:5[1-5]|2[2-7])\d{14}"  # Mastercard
     r"|3[47]\d{13}"  # American Express
@@ -26,7 +30,8 @@ _ISSUER: Final = re.compile(
     r"|220[0-4]\d{12,15}|9792\d{12}\Z"  # Mir, Troy
 )
 _IBAN_LENGTHS: Final = {word[:2]: int(word[2:]) for word in words("iban_lengths")}
-_IBAN: Final = re.compile(r"[A-Z]{2} ?[0-9OIl]{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
+_COUNTRIES: Final = f"(?i:{'|'.join(_IBAN_LENGTHS)})|(?:{'|'.join(_IBAN_LENGTHS)}) "
+_IBAN: Final = expression(r"[A-Z]{2} ?[0-9OIl]{2}(?:(?:[ .-]?|  | - )[A-Z0-9]){11,30}", re.IGNORECASE)
 _LIKE_DIGITS: Final = str.maketrans("OoIl", "0011")
 _SHORTEST_CARD: Final = 13
 _SHORTEST_IBAN: Final = 15
@@ -37,30 +42,34 @@ _FEWEST_DIGITS: Final = 8
 def _card(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     text = context.text
     before = context.before(start)
-    if before.isalnum() or before in "-.#_":
+    if before.isalnum() or before in "-.#_" or _SPACED_BEFORE.match(text, max(0, start - _SPACED_REACH), start):
         return None
     match = _CARD.match(text, start)
     if match is None:
         return None
-    for end in _ends(text, match):
-        digits = _NOT_DIGITS.sub("", text[start:end])
-        if len(digits) < _SHORTEST_CARD or text[end : end + 1].isalnum():
-            continue
-        if text[end : end + 1] == "-" and text[end + 1 : end + 2].isalnum():
-            continue
-        if _ISSUER.fullmatch(digits) is None or len(set(digits)) == 1:
-            continue
-        announced = context.after(Cue.CARD, start, reach=60)
-        if not announced and context.named(Cue.OTHER_NUMBER, start):
+    groups = _DIGIT_GROUP.findall(match[0])
+    digits, end = "".join(groups), match.end()
+    size = len(digits)
+    announced: bool | None = None
+    for group in reversed(groups):
+        if size < _SHORTEST_CARD:
             return None
-        if luhn(digits) or (announced and len(digits) in (15, 16)):
-            return start, end
+        if _ends_there(text, end) and _ISSUER.fullmatch(digits, 0, size) and digits[:size].strip(digits[0]):
+            if announced is None:
+                announced = context.after(Cue.CARD, start, reach=60)
+                if not announced and context.named(Cue.OTHER_NUMBER, start):
+                    return None
+            if luhn(digits[:size]) or (announced and size in (15, 16)):
+                return start, end
+        size -= len(group)
+        end = text.rfind(digits[size - 1], start, end - len(group)) + 1
     return None
 
 
-def _ends(text: str, match: re.Match[str]) -> list[int]:
-    """Where groups of the match end, the longest first."""
-    return [group.end() for group in _DIGIT_GROUP.finditer(text, match.start(), match.end())][::-1]
+def _ends_there(text: str, end: int) -> bool:
+    """No letter goes on behind, and nothing behind a hyphen."""
+    behind = text[end : end + 1]
+    return not behind.isalnum() and not (behind == "-" and text[end + 1 : end + 2].isalnum())
 
 
 def _iban(context: Context, start: int, _end: int) -> tuple[int, int] | None:
@@ -103,6 +112,7 @@ PATTERNS: Final = (
         r"\b[2-69](?:[ ./-]{0,3}\d){12}",
         Strength.PROVEN,
         check=_card,
+        by_start=True,
         yes=(
             "card «4111 1111 1111 1111».",
             "«378282246310005»",
@@ -115,11 +125,11 @@ PATTERNS: Final = (
     ),
     Pattern(
         PiiType.IBAN,
-        r"\b(?:[A-Za-z]{2}"
-        r"|[A-Z]{2} )(?:\d{2}|[0-9][OIl]|[OIl][0-9]|[OIl]{2}\b|[OI]{2})"
+        rf"\b(?:{_COUNTRIES})(?:[0-9]{{2}}|[0-9][OIl]|[OIl][0-9]|[OIl]{{2}}\b|[OI]{{2}})"
         r"[ .-]{0,2}[A-Za-z0-9](?:[ .-]?[A-Za-z0-9]){3}[ .-]{0,2}[A-Za-z0-9]",
         Strength.PROVEN,
         check=_iban,
+        by_start=True,
         yes=(
             "IBAN «DE89 3704 0044 0532 0130 00», thanks",
             "«gb82west12345698765432»",
@@ -134,7 +144,7 @@ CUED: Final = (
     Cued(
         PiiType.IBAN,
         Cue.ACCOUNT,
-        re.compile(
+        expression(
             r"[ \t]{0,2}(?:\b(?:number|no|nr|num|is|ist|est|es|lautet)\b[.:]?[ \t]{0,2}|[:#][ \t]{0,2}){1,3}"
             r"(?P<value>\d{2,17}(?:[ -]\d{1,10}){0,5})\b",
             re.IGNORECASE,

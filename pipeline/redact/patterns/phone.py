@@ -11,24 +11,23 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import words
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
-_EXTENSION: Final = re.compile(
+_EXTENSION: Final = expression(
     r"(?:,? {0,2}(?:ext(?:ension)?\.?|x|extn\.?|durchwahl|dw|poste|int\.?|toestel|anexo"
     r"|ramal) {0,2}\.?:? {0,2}\d{1,6}\b| ?# ?\d{1,6}\b)",
     re.IGNORECASE,
 )
-_INTERNATIONAL: Final = re.compile(r"(?:\+|00) ?\(?[1-9]\d{0,2}\)?(?:[ ./-]{0,3}\(?\d{1,8}\)?){1,8}")
-_TRUNK: Final = re.compile(r"\(?0(?:\) ?\d| ?\d{1,5})\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
-_DATE: Final = re.compile(r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d-\d\d-\d\d)(?![./-]?\d)")
-_DECIMAL: Final = re.compile(r"\d+[.,]\d{1,3}")
-_NANP_LEAD: Final = re.compile(r"(?<![0-9A-Za-z])1[ .-]?\Z")
-_GROUP_BEFORE: Final = re.compile(r"\d{3} \Z")
-"""A group of a longer number goes before."""
-_BRITISH_MOBILE: Final = re.compile(r"447\d{9}")
-_MAIL_BEFORE: Final = re.compile(r"[A-Za-z]\.[A-Za-z]{2,4}, ?\Z")
-_DIGITS: Final = re.compile(r"\d")
-_GROUPS: Final = re.compile(r"\d+")
-_JOINED: Final = "-/.#_=:"
+_INTERNATIONAL: Final = expression(r"(?:\+|00) ?\(?[1-9]\d{0,2}\)?(?:[ ./-]{0,3}\(?\d{1,8}\)?){1,8}")
+_TRUNK: Final = expression(r"\(?0(?:\) ?\d| ?\d{1,5})\)?(?:[ ./-]{1,3}\(?\d{1,8}\)?){1,6}|0\d{8,11}")
+_DATE: Final = expression(r"(?:\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|(?:19|20)\d\d-\d\d-\d\d)(?![./-]?\d)")
+_DECIMAL: Final = expression(r"\d+[.,]\d{1,3}")
+_NANP_LEAD: Final = expression(r"(?<![0-9A-Za-z])1[ .-]?\Z")
+_BRITISH_MOBILE: Final = expression(r"447\d{9}")
+_MAIL_BEFORE: Final = expression(r"[A-Za-z]\.[A-Za-z]{2,4}, ?\Z")
+_DIGITS: Final = expression(r"\d")
+_GROUPS: Final = expression(r"\d+")
+_JOINED: Final = "/.#_=:-"
 
 _SHORTEST, _LONGEST = 8, 15
 """Digits of an international number: E.164 allows 15; shorter than 8 with a country code is none in practice."""
@@ -42,7 +41,7 @@ _LONG_COUNTRY_CODES: Final = frozenset(code for code in _COUNTRY_CODES if len(co
 _NANP_AREAS: Final = words("north_american_areas")
 
 
-_FORM: Final = re.compile(r"\(?\+?\d[\d ()./-]{5,24}\d")
+_FORM: Final = expression(r"\(?\+?\d[\d ()./-]{5,24}\d")
 
 
 def _international(context: Context, start: int, _end: int) -> tuple[int, int] | None:
@@ -67,16 +66,19 @@ def _international(context: Context, start: int, _end: int) -> tuple[int, int] |
 
 
 def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | None:
-    """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word."""
+    """Country code and number, grouped, without the plus sign: one that country gave out, or beside its word.
+
+    `start` is the character before them.
+    """
+    start += 1
+    if _is_group_before(context.text, start):
+        return None
     digits = "".join(_GROUPS.findall(context.text, start, end))
     if not _BARE_TRUNK_SHORTEST <= len(digits) <= _LONGEST or _COUNTRY_CODES.isdisjoint(
         (digits[:1], digits[:2], digits[:3])
     ):
         return None
-    before = context.before(start)
-    if before.isalnum() or before in _JOINED + "+(" or not _free_behind(context, end):
-        return None
-    if _GROUP_BEFORE.search(context.text[max(0, start - 5) : start]) or _someone_elses(context, start, False):
+    if not _free_behind(context, end) or _someone_elses(context, start, False):
         return None
     if _BRITISH_MOBILE.fullmatch(digits) is not None:
         return start, end
@@ -91,6 +93,11 @@ def _without_plus(context: Context, start: int, end: int) -> tuple[int, int] | N
     return (start, end) if valid else None
 
 
+def _is_group_before(text: str, start: int) -> bool:
+    """A group of a longer number goes before."""
+    return text[start - 1 : start] == " " and start > 3 and text[start - 4 : start - 1].isdigit()
+
+
 def _behind_mail(text: str, start: int) -> bool:
     return _MAIL_BEFORE.search(text, max(0, start - 9), start) is not None
 
@@ -103,7 +110,7 @@ def _trunk(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     before = context.before(start)
     if before.isalnum() or (before in _JOINED + "+" and not _labelled(text, start)):
         return None
-    if _DATE.match(text, start) or _GROUP_BEFORE.search(text[max(0, start - 5) : start]):
+    if _DATE.match(text, start) or _is_group_before(text, start):
         return None
     match = _TRUNK.match(text, start)
     if match is None:
@@ -132,7 +139,7 @@ def _grouped(context: Context, start: int, end: int) -> tuple[int, int] | None:
     before = context.before(start)
     if before.isalnum() or (before in _JOINED + "+" and not _labelled(text, start)) or not _free_behind(context, end):
         return None
-    if _GROUP_BEFORE.search(text[max(0, start - 5) : start]):
+    if _is_group_before(text, start):
         return None
     announced = context.after(Cue.PHONE, start)
     return None if _someone_elses(context, start, announced) else (start, _with_extension(text, end))
@@ -151,7 +158,7 @@ def _north_american(context: Context, start: int, end: int) -> tuple[int, int] |
     before = context.before(start)
     if before.isalnum() or (before in _JOINED and not _labelled(text, start)) or not _free_behind(context, end):
         return None
-    if _GROUP_BEFORE.search(text[max(0, start - 5) : start]):
+    if _is_group_before(text, start):
         return None
     announced = context.after(Cue.PHONE, start)
     if not grouped and not announced and text[end - 10 : end - 7] not in _NANP_AREAS:
@@ -223,6 +230,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\+ ?\(?[1-9](?:[ ./()-]{0,4}[0-9]){7}",
         Strength.PROVEN,
         check=_international,
+        by_start=True,
         yes=(
             "call «+49 170 1234567» now",
             "«+44 (0)20 7946 0958».",
@@ -237,12 +245,13 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\b00 ?[1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_international,
+        by_start=True,
         yes=("«001 816 905 3777»", "call «0049 30 901820»", "«00442079460958»"),
         no=("order 00442079460958", "0012"),
     ),
     Pattern(
         PiiType.PHONE,
-        r"\b[1-9]\d{0,2} \d{2,5}(?:[ -]\d{2,6}){1,4}\b",
+        rf"[^0-9A-Za-z+({_JOINED}][1-9][0-9]{{0,2}} [0-9]{{2,5}}(?:[ -][0-9]{{2,6}}){{1,4}}\b",
         Strength.SHAPE,
         check=_without_plus,
         yes=(
@@ -257,6 +266,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\b0[ )]?[1-9](?:[ ./()-]{0,3}[0-9]){7}|\b0[ )]? [1-9](?:[ ./()-]{0,3}[0-9]){7}",
         Strength.SHAPE,
         check=_trunk,
+        by_start=True,
         yes=(
             "ring «020 7946 0958».",
             "«(030) 901820-12»",
@@ -311,7 +321,7 @@ CUED: Final = (
     Cued(
         PiiType.PHONE,
         Cue.PHONE,
-        re.compile(r"[^\d\n@]{0,40}?(?P<value>\(?\+?\d[\d ()./-]{5,24}\d)"),
+        expression(r"[^\d\n@]{0,40}?(?P<value>\(?\+?\d[\d ()./-]{5,24}\d)"),
         check=_announced,
         form=_FORM,
         yes=(

@@ -11,6 +11,7 @@ from pipeline.redact.patterns.link import behind
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.patterns.standing import digits, touching
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _GERMAN_DISTRICTS: Final = words("german_districts")
 _SHAPES: Final = (
@@ -34,7 +35,7 @@ _SHAPES: Final = (
     r"|[A-Z]{2,3} \d[A-Z0-9]{3,4}|\d[A-Z]{2}[ -]?\d{4}|\d[A-Z]\d ?\d{4}|[A-Z]{3}\d{2}[A-Z]"  # Poland, Czechia
 )
 _ANY: Final = r"(?-i:[A-Z0-9]{1,8}(?:(?:[ ./-]| - )[A-Z0-9]{1,8}){0,3})"
-_FORM: Final = re.compile(rf"(?<![A-Za-z0-9])(?:(?:{_SHAPES})|{_ANY})(?![A-Za-z0-9])")
+_FORM: Final = expression(rf"(?<![A-Za-z0-9])(?:(?:{_SHAPES})|{_ANY})(?![A-Za-z0-9])")
 _NO_LETTERS: Final = words("beside_numbers")
 """Groups of letters beside numbers that make a sum, a measure or a model."""
 _SHORTEST, _LONGEST, _MOST_DIGITS = 3, 10, 9
@@ -79,12 +80,12 @@ def _plate(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return None if _MONEY.search(value) or _DATE.fullmatch(value) else (start, end)
 
 
-_DATE: Final = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}-\d\d-\d\d")
-_GROUP: Final = re.compile(r"[A-Z]+")
-_WORD_AND_NUMBER: Final = re.compile(r"[a-z]{2,} \d+|\d{1,3} [a-z]+")
+_DATE: Final = expression(r"\d{1,2}([./-])\d{1,2}\1(?:\d{4}|\d{2})|\d{4}-\d\d-\d\d")
+_GROUP: Final = expression(r"[A-Z]+")
+_WORD_AND_NUMBER: Final = expression(r"[a-z]{2,} \d+|\d{1,3} [a-z]+")
 
 
-_MONEY: Final = re.compile(r"\b(?:EUR|USD|GBP|CHF)\b")
+_MONEY: Final = expression(r"\b(?:EUR|USD|GBP|CHF)\b")
 
 
 def _behind_a_model(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -147,7 +148,7 @@ CUED: Final = (
     Cued(
         PiiType.LICENSE_PLATE,
         Cue.PLATE,
-        re.compile(rf"(?:[^\n.!?;0-9]{{0,12}}?){behind(rf'{_SHAPES}|{_ANY}').pattern}", re.IGNORECASE),
+        expression(rf"(?:[^\n.!?;0-9]{{0,12}}?){behind(rf'{_SHAPES}|{_ANY}').pattern}", re.IGNORECASE),
         check=_plate,
         form=_FORM,
         is_named_behind=True,
@@ -190,7 +191,7 @@ CUED: Final = (
     Cued(
         PiiType.LICENSE_PLATE,
         Cue.VEHICLE,
-        re.compile(
+        expression(
             r"[ :,(]{1,3}[A-Z][A-Za-z]{1,12}(?: [A-Za-z0-9.-]{1,10}){0,4}, "
             r"(?P<value>(?!(?:BMW|VW|MG|KIA|GMC|RAM) )[A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,5})(?=[,.;)\n]|\Z)"
         ),
@@ -201,7 +202,7 @@ CUED: Final = (
     Cued(
         PiiType.LICENSE_PLATE,
         Cue.VEHICLE,
-        re.compile(
+        expression(
             r"[ (]{1,2}(?P<value>[A-Z]\d{1,3} ?[A-Z]{3}|[A-Z]\d{2} \d[A-Z]{2}"
             r"|[A-Z]{3} ?\d{1,3}[A-Z])(?=[,.;)\n])"
         ),
@@ -212,7 +213,7 @@ CUED: Final = (
     Cued(
         PiiType.LICENSE_PLATE,
         Cue.VEHICLE,
-        re.compile(rf"(?=[^\n.!?;:]{{1,32}}\d)(?i:[^\n.!?;:0-9]{{0,24}}?)[ (,:\"](?P<value>{_SHAPES})(?![A-Za-z0-9])"),
+        expression(rf"(?=[^\n.!?;:]{{1,32}}\d)(?i:[^\n.!?;:0-9]{{0,24}}?)[ (,:\"](?P<value>{_SHAPES})(?![A-Za-z0-9])"),
         check=_beside,
         form=_FORM,
         yes=(

@@ -8,6 +8,7 @@ from typing import Final
 from pipeline.redact.lexicon import words
 from pipeline.redact.names.kinds import kind_of
 from pipeline.redact.patterns.dates import MONTHS
+from pipeline.redact.shadow import expression
 
 _US_STATES: Final = (
     "AL|AK|AZ|AR|CA|CO|CT|DE|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK"
@@ -45,10 +46,8 @@ _BEHIND_TOWN: Final = (
     r"|(?:- ?)?[1-9]\d{2} ?\d{3}|[A-Z]{2,5},? \d{5}(?:-?\d{3,4})?|\d{5}|\d{4}(?![./-]?\d)"
     rf"|(?:Co\.? [A-Z][a-z]+,? )?{_IRISH_CODE})"
 )
-_BEFORE_TOWN: Final = (
-    r"(?:[A-Z]{1,3}-|CEP:? |C\.?P\.? )?(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}"
-    r"|\d{4}(?: ?[A-Z]{2}\b,?\n?)?)"
-)
+_DIGITS_BEFORE_TOWN: Final = r"(?:\d{5}-?\d{3}|\d{4}-\d{3}|\d{2}-\d{3}|\d{3} \d{2}|\d{5}|\d{4}(?: ?[A-Z]{2}\b,?\n?)?)"
+_BEFORE_TOWN: Final = rf"(?:[A-Z]{{1,3}}-|CEP:? |C\.?P\.? )?{_DIGITS_BEFORE_TOWN}"
 
 _CAPITAL: Final = r"[A-Z][A-Za-z'-]{0,30}(?:(?<=\bSt)\.|(?<=\bSte)\.|(?<=\bMt)\.|(?<=\bFt)\.)?"
 _LINKING: Final = (
@@ -72,42 +71,50 @@ _UNIT_WORDS: Final = (
     "|huis|lgh|leil"
     "|app|wg|tur|door|byt|mieszk|m|no|nr|n|et|pmb|unidad|dpto|depto"
 )
-_UNIT: Final = re.compile(
+_UNIT_BEGINS: Final = expression(r" ?,? ?\n?[ >]{0,2}(?:([A-Za-z]+)(?![0-9_])|# ?[A-Za-z0-9]|\d)")
+_UNITS: Final = frozenset(_UNIT_WORDS.split("|"))
+_UNIT: Final = expression(
     rf"(?: ?,? ?\n?[ >]{{0,2}}(?:(?:{_UNIT_WORDS})\b\.? ?#?[A-Za-z0-9/-]{{0,6}}\b|# ?[A-Za-z0-9-]{{1,6}}\b"
     r"|\d{1,2}\. ?(?:OG|EG|DG|UG|Stock|Etage|Obergeschoss|Stiege|NP)\b"
     r"|\d{1,2}\.?(?:o|a|st|nd|rd|th|er|e|eme)\b\.?(?: ?(?:floor|piso|andar|etage|dto|esq|izq|dcha|[A-D])\b\.?)?"
     r")){1,5}",
     re.IGNORECASE,
 )
-_INNER_NUMBER: Final = re.compile(r" \d{1,4}(?=[,\n])")
-_HOUSE_GOES_ON: Final = re.compile(
+_INNER_NUMBER: Final = expression(r" \d{1,4}(?=[,\n])")
+_HOUSE_GOES_ON: Final = expression(
     r"(?:[-/ ] ?(?:[IVX]{1,4}|[A-Za-z]|hs|huis|bis|ter|quater|links|rechts|\d{1,4}[A-Za-z]?)){1,3}(?= ?(?:[,\n]"
     r"|\Z| in \d))"
     r"|(?:[-/](?:[IVX]{1,4}|[A-Za-z]|\d{1,4}[A-Za-z]?)){1,3}(?![A-Za-z0-9])"
 )
 """A flat or a floor behind the house number: `85-II`, `12/A`, `170 A`, `216 hs`."""
-_DIRECTION: Final = re.compile(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
-_TOWN_THEN_CODE: Final = re.compile(rf"{_GAP}(?:{_TOWN}(?: \d{{1,2}}\b)?{_GAP}? ?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
-_TOWN_IN_STATE: Final = re.compile(
+_GOES_ON_WITH: Final = frozenset(" -/")
+_DIRECTION: Final = expression(r" (?:NE|NW|SE|SW|N|S|E|W)\b\.?(?! ?[a-z])")
+_TOWN_THEN_CODE: Final = expression(rf"{_GAP}(?:{_TOWN}(?: \d{{1,2}}\b)?{_GAP}? ?){{1,3}}{_BEHIND_TOWN}(?![A-Za-z0-9])")
+_TOWN_IN_STATE: Final = expression(
     rf"{_GAP}{_TOWN}(?:,? (?:{_US_STATES}|{_US_STATE_NAMES}"
     rf"|{_OTHER_REGIONS})(?![A-Za-z0-9])(?: {{1,2}}[A-Z]\d[A-Z] ?\d[A-Z]\d)?"
     rf"| ?/ ?[A-Z]{{2}}\b(?:,? (?:CEP:? )?\d{{5}}-?\d{{3}})?)"
 )
-_DISTRICT: Final = re.compile(rf" ?[-,] {_TOWN}(?=, {_TOWN} ?[/,-] ?[A-Z]{{2}}\b)")
-_TOWN_GOES_ON: Final = re.compile(
+_DISTRICT: Final = expression(rf" ?[-,] {_TOWN}(?=, {_TOWN} ?[/,-] ?[A-Z]{{2}}\b)")
+_TOWN_GOES_ON: Final = expression(
     r" (?:am|an der|a\.|im|in der|ob der|bei|sur|upon|del|de la) [A-Z][a-z]{2,20}| \([A-Z][a-z]{2,20}\)"
     r"| \d{1,2}\b(?![.,/:-]?\d)"
 )
-_CODE_THEN_TOWN: Final = re.compile(
+_CODE_THEN_TOWN: Final = expression(
     rf"(?:{_GAP}{_TOWN}){{0,2}}{_GAP}{_BEFORE_TOWN},? ?{_TOWN}(?:,? ?\([A-Z][A-Za-z ]{{1,24}}\)"
     rf"|,? ?/? ?[A-Z]{{2}}\b)?"
 )
-_CODE_ONLY: Final = re.compile(
+_CODE_AND_TOWN: Final = expression(rf"{_DIGITS_BEFORE_TOWN},? ?{_TOWN}")
+_CODE_ONLY: Final = expression(
     rf"{_GAP}(?:{UK_CODE}|{CANADA_CODE}|{US_CODE}|\d{{5}}-\d{{3}}|\d{{4}} ?[A-Z]{{2}}"
     rf"|{_IRISH_CODE})(?![A-Za-z0-9])(?: {_TOWN})?"
 )
-_TOWN_ONLY: Final = re.compile(rf"(?:,|\n| - |, ?\n| in| a| en) ?({_CAPITAL}(?:[ -]{_CAPITAL}){{0,2}})")
-_COUNTRY: Final = re.compile(rf"{_GAP}\(?(?:{_COUNTRIES})\b\)?")
+_TOWN_ONLY: Final = expression(rf"(?:,|\n| - |, ?\n| in| a| en) ?({_CAPITAL}(?:[ -]{_CAPITAL}){{0,2}})")
+_BEFORE_COUNTRY: Final = frozenset(" ,;\n")
+_COUNTRY: Final = expression(rf"{_GAP}\(?(?:{_COUNTRIES})\b\)?")
+_DIGIT: Final = expression(r"\d")
+_FARTHEST_CODE: Final = 800
+"""Longer than the parts of an address, at most, between its house number and its postcode."""
 _CITIES: Final = frozenset(city.replace("_", " ") for city in words("cities"))
 
 _REACH: Final = 160
@@ -124,33 +131,32 @@ _INNER: Final = (
     "|tere|korut|koz|sor|setany"
     "|nam|namesti|ulice|trida|katu|tie|bis|ter"
 )
-_SEPARATOR: Final = re.compile(r" ?[,\n] ?(?:[ >]{0,2})| - ")
-_NUMBER_FIRST: Final = re.compile(
+_SEPARATOR: Final = expression(r" ?[,\n] ?(?:[ >]{0,2})| - ")
+_NUMBER_FIRST: Final = expression(
     rf"(?<![A-Za-z0-9.,/#-])(?P<whole>{FLAT}?(?:H\.? ?No\.? ?|#)?{HOUSE}(?: {_SEGMENT_WORD}){{0,8}} ?)\Z"
 )
-_NUMBER_LAST: Final = re.compile(
+_NUMBER_LAST: Final = expression(
     rf"(?:^|[ :])(?P<whole>[A-Z][A-Za-z'.-]{{1,30}}(?: (?:{_INNER}|[A-Z0-9][A-Za-z0-9'.-]{{0,30}})){{0,6}},?"
     rf" (?:[Nn][ro]?\.? ?)?{HOUSE}\.?(?: {{1,2}}[A-Z][A-Za-z]{{0,6}}\.? {{1,2}}\d{{1,4}}[A-Za-z]?\.?){{0,5}} ?)\Z"
 )
-_MIDDLE: Final = re.compile(rf"(?:{_SEGMENT_WORD}(?: |\Z)){{1,8}}|\d{{1,5}}[A-Za-z]? ?|")
-_BARE_NUMBER: Final = re.compile(r"\d{1,5}[A-Za-z]? ?|[sS]/[nN] ?")
-_NO_ADDRESS_CROSSES: Final = re.compile(r"\n[ >]{0,2}\n|[A-Za-z0-9]{5,}\.[ \n]")
-_TOWN_AT_END: Final = re.compile(rf"(?:^|[ \n:])(?P<whole>{_TOWN},? ?\n?)\Z")
-_MONTH: Final = re.compile(rf"\b(?:{MONTHS}|uhr|eur|usd)\b", re.IGNORECASE)
+_MIDDLE: Final = expression(rf"(?:{_SEGMENT_WORD}(?: |\Z)){{1,8}}|\d{{1,5}}[A-Za-z]? ?|")
+_BARE_NUMBER: Final = expression(r"\d{1,5}[A-Za-z]? ?|[sS]/[nN] ?")
+_NO_ADDRESS_CROSSES: Final = expression(r"\n[ >]{0,2}\n|[A-Za-z0-9]{5,}\.[ \n]")
+_TOWN_AT_END: Final = expression(rf"(?:^|[ \n:])(?P<whole>{_TOWN},? ?\n?)\Z")
+_MONTH: Final = expression(rf"\b(?:{MONTHS}|uhr|eur|usd)\b", re.IGNORECASE)
 
 
 def end_of_address(text: str, end: int) -> int:
     """Where an address ends whose street and house number ended at `end`; `end` itself when nothing follows."""
-    for rule in (_HOUSE_GOES_ON, _DIRECTION):
-        if match := rule.match(text, end):
-            end = match.end()
-    if match := _INNER_NUMBER.match(text, end):
-        end = match.end()
-    if match := _UNIT.match(text, end):
+    if text[end : end + 1] in _GOES_ON_WITH:
+        for rule in (_HOUSE_GOES_ON, _DIRECTION, _INNER_NUMBER):
+            if match := rule.match(text, end):
+                end = match.end()
+    if match := _unit(text, end):
         end = match.end()
     if match := _DISTRICT.match(text, end):
         end = match.end()
-    for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _TOWN_IN_STATE, _CODE_ONLY):
+    for rule in (*_rules(text, end), _TOWN_IN_STATE, _CODE_ONLY):
         if match := rule.match(text, end):
             end = match.end()
             break
@@ -159,7 +165,7 @@ def end_of_address(text: str, end: int) -> int:
             end = match.start(1) + size
             if match := _TOWN_GOES_ON.match(text, end):
                 end = match.end()
-    if match := _COUNTRY.match(text, end):
+    if text[end : end + 1] in _BEFORE_COUNTRY and (match := _COUNTRY.match(text, end)):
         end = match.end()
     while text[end - 1] in " ,.;\n":
         end -= 1
@@ -168,10 +174,29 @@ def end_of_address(text: str, end: int) -> int:
 
 def has_code(text: str, end: int) -> bool:
     """True when a postcode, with or without a town, follows; a flat may stand between."""
-    for behind in (_HOUSE_GOES_ON, _UNIT):
-        if match := behind.match(text, end):
-            end = match.end()
-    return any(rule.match(text, end) for rule in (_CODE_THEN_TOWN, _TOWN_THEN_CODE, _CODE_ONLY))
+    if match := _HOUSE_GOES_ON.match(text, end):
+        end = match.end()
+    if match := _unit(text, end):
+        end = match.end()
+    return any(rule.match(text, end) for rule in (*_rules(text, end), _CODE_ONLY))
+
+
+def _unit(text: str, end: int) -> re.Match[str] | None:
+    """A flat, a floor, a room: tried where the first word behind is one for them."""
+    begins = _UNIT_BEGINS.match(text, end)
+    if begins is None or (begins[1] is not None and begins[1].lower() not in _UNITS):
+        return None
+    return _UNIT.match(text, end)
+
+
+def _rules(text: str, end: int) -> tuple[re.Pattern[str], ...]:
+    """Those that can hold, of the rules for postcode and town: the next digit must begin a postcode."""
+    if (digit := _DIGIT.search(text, end, end + _FARTHEST_CODE)) is None:
+        return ()
+    at = digit.start()
+    if _CODE_AND_TOWN.match(text, at) is None and not text[end:at].lower().endswith("cedex "):
+        return (_TOWN_THEN_CODE,)
+    return _CODE_THEN_TOWN, _TOWN_THEN_CODE
 
 
 def start_of_address(text: str, start: int, floor: int) -> int | None:
@@ -221,8 +246,8 @@ def _town(words_: str, behind: str) -> int:
     return len(words_) if not first and (not behind.strip() or behind[0] in ".,;)\n" or _GOES_ON.match(behind)) else 0
 
 
-_GOES_ON: Final = re.compile(r" [a-z(]|\?")
-_BUILT_LIKE_A_TOWN: Final = re.compile(
+_GOES_ON: Final = expression(r" [a-z(]|\?")
+_BUILT_LIKE_A_TOWN: Final = expression(
     r"(?:[A-Z]'?[A-Za-z]+-)+(?:upon|on|in|by|under|le|la|les|en|sur|sous|de|du|des|aux|am|an|bei|the|of|St|Sainte?)"
     r"-[A-Za-z-]+|(?:Bad|Saint|Sankt|St\.|San|Santa|Sao|Los|Las|El|La|Le|Fort|Mount|Port|Lake|New|Villa|Castel|Monte)"
     r" [A-Z][a-z]{2,20}"

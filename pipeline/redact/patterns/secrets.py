@@ -8,13 +8,14 @@ from typing import Final
 from pipeline.redact.cues import Cue
 from pipeline.redact.patterns.pattern import Context, Cued, Pattern, Strength
 from pipeline.redact.pii import PiiType
+from pipeline.redact.shadow import expression
 
 _TOKEN: Final = r"A-Za-z0-9_+/=.~-"
-_PREFIXED: Final = re.compile(rf"(?:[0-9]{{8,10}}:)?[{_TOKEN}]{{8,2000}}")
-_BLOCK: Final = re.compile(
+_PREFIXED: Final = expression(rf"(?:[0-9]{{8,10}}:)?[{_TOKEN}]{{8,2000}}")
+_BLOCK: Final = expression(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,8000}(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"
 )
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
+_UUID: Final = expression(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _SHORTEST_KEY: Final = 16
 _SHORTEST_PASSWORD: Final = 4
 
@@ -74,6 +75,7 @@ PATTERNS: Final = (
         r"|xkeysib-[0-9a-f]{16}|[0-9]{8,10}:[A-Za-z0-9_-]{30})",
         Strength.PROVEN,
         check=_whole,
+        by_start=True,
         yes=(
             "key «sk-proj-abcdefghijklmnop1234» and",
             "the key «1234567890:AAabcdefghijklmnopqrstuvwxyz0123456» in",
@@ -87,6 +89,7 @@ PATTERNS: Final = (
         r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----",
         Strength.PROVEN,
         check=_block,
+        by_start=True,
         yes=("«-----BEGIN " + "PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----» end",),
     ),
 )
@@ -94,7 +97,7 @@ CUED: Final = (
     Cued(
         PiiType.API_KEY,
         Cue.KEY,
-        re.compile(rf"{_LINK}(?P<value>[{_TOKEN}]{{16,512}})", re.IGNORECASE),
+        expression(rf"{_LINK}(?P<value>[{_TOKEN}]{{16,512}})", re.IGNORECASE),
         check=_random,
         yes=(
             "the key 84a6cea4e50d49a0 no longer".replace("84a6cea4e50d49a0", "«84a6cea4e50d49a0»"),
@@ -106,7 +109,7 @@ CUED: Final = (
     Cued(
         PiiType.API_KEY,
         Cue.PASSWORD,
-        re.compile(
+        expression(
             r"[ \t]{0,2}(?:\b(?:is|ist|lautet|est|es|was)\b[ \t]|[:=])[ \t]{0,2}[\"'`]?(?P<value>\S{4,128})",
             re.IGNORECASE,
         ),

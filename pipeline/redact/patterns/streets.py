@@ -9,26 +9,27 @@ from pipeline.redact.cues import Cue
 from pipeline.redact.lexicon import lines, words
 from pipeline.redact.patterns.pattern import Context
 from pipeline.redact.patterns.postal import FLAT, HOUSE, end_of_address, has_code
+from pipeline.redact.shadow import expression
 
 _LEFT: Final = 80
 """How far left of a street's type its name may begin."""
 LOWER_TYPES: Final = "street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr|close|crescent|court|terrace"
-_ENGLISH_STREET: Final = re.compile(
+_ENGLISH_STREET: Final = expression(
     rf"{HOUSE},?(?: (?:[NSEW]|NE|NW|SE|SW)\.?)?(?: (?:(?:St|Jr|Sr|Dr|Mt|Ft|Sta|Gen|Col)\.(?= [A-Z])"
     rf"|[A-Z][A-Za-z'-]{{0,24}}|\d{{1,3}}(?:st|nd|rd|th|ST|ND|RD"
     rf"|TH)|of|the|la|de|del"
     r"|van|el|los|las)(?![A-Za-z])){1,6}"
 )
-_ENGLISH_LOWER: Final = re.compile(
+_ENGLISH_LOWER: Final = expression(
     rf"{HOUSE},?(?: [a-z'.-]{{3,20}}){{1,2}} (?:street|road|avenue|lane|drive|boulevard|st|rd|ave|blvd|ln|dr"
     rf"|close|crescent|court|terrace)\b"
 )
-_FLAT_BEFORE: Final = re.compile(
+_FLAT_BEFORE: Final = expression(
     rf"(?<![A-Za-z0-9])(?:{FLAT}(?:[A-Z][a-z]{{2,14}} )?[A-Z][a-z]{{2,14}}(?: [A-Z][a-z]{{2,14}})?,\n? ?|{FLAT}"
     r"|[A-Z][a-z]{2,14} (?:View|Cottage|House|Lodge|Court|Farm|Villa|Hall|Manor|Mill|Barn|Croft|Towers?|Mansions?"
     r"|Apartments|Heights|Point|Quay|Building|Grange|Rectory|Bungalow|Residency|Enclave|Nagar|Plaza),\n? ?)\Z"
 )
-_WORD: Final = re.compile(r"[A-Za-z'-]+")
+_WORD: Final = expression(r"[A-Za-z'-]+")
 _TYPES: Final = words("street_types")
 _WHOLE_STREETS: Final = words("whole_streets")
 WHOLE_STREETS: Final = "|".join(sorted(_WHOLE_STREETS))
@@ -43,7 +44,7 @@ _PARTICLE: Final = (
     r"|van|von|der|den)"
 )
 _ROMANCE_NAME: Final = rf"(?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}?"
-_ROMANCE_BEHIND: Final = re.compile(rf"[A-Za-z/]{{1,14}}\.? ?(?:{_ROMANCE_NAME})(?P<house>{_NUMBER_BEHIND})(?![0-9])")
+_ROMANCE_BEHIND: Final = expression(rf"[A-Za-z/]{{1,14}}\.? ?(?:{_ROMANCE_NAME})(?P<house>{_NUMBER_BEHIND})(?![0-9])")
 FRENCH_TYPES: Final = (
     "rue|avenue|av|boulevard|blvd|bd|chemin|place|pl|allees?|impasse|route|rte|quai|cours|square|passage|sentier"
     "|residence"
@@ -51,12 +52,12 @@ FRENCH_TYPES: Final = (
     "|traverse|venelle"
     "|domaine|lieu-dit|zone|za|zi|rang|alle|cote|terrasse|croissant|ruisseau|parvis"
 )
-_FRENCH_NAME: Final = re.compile(rf" (?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}")
-_LOWER_NAME: Final = re.compile(r"(?: [a-z'.-]{2,20}){1,4}")
+_FRENCH_NAME: Final = expression(rf" (?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}")
+_LOWER_NAME: Final = expression(r"(?: [a-z'.-]{2,20}){1,4}")
 
-_WORD_REVERSED: Final = re.compile(r"[A-Za-z'.-]{0,40}")
-_CAPITALS_REVERSED: Final = re.compile(r"(?: [A-Za-z'.-]{0,24}[A-Z]){1,3}(?![A-Za-z])")
-_QUALIFIER_REVERSED: Final = re.compile(
+_WORD_REVERSED: Final = expression(r"[A-Za-z'.-]{0,40}")
+_CAPITALS_REVERSED: Final = expression(r"(?: [A-Za-z'.-]{0,24}[A-Z]){1,3}(?![A-Za-z])")
+_QUALIFIER_REVERSED: Final = expression(
     " (?:" + "|".join(re.escape(line[::-1]) for line in lines("street_qualifiers")) + ")(?![A-Za-z])"
 )
 _BARE_TYPES: Final = words("compound_street_types")
@@ -109,12 +110,12 @@ def _with_building(text: str, start: int) -> int:
     return start if match is None else match.start()
 
 
-_BUILDING_BEFORE: Final = re.compile(
+_BUILDING_BEFORE: Final = expression(
     r"(?<![A-Za-z])(?:(?:Bat|Batiment|Res|Residence|Appt|Apt|App|Appartement|Esc|Escalier|Porte|Etage|Lot|Tour"
     r"|Hall|Chez)"
     r"\b\.? ?[A-Za-z0-9][A-Za-z0-9' -]{0,20},[ \n] ?){1,3}\Z"
 )
-_FRENCH_HEAD: Final = re.compile(
+_FRENCH_HEAD: Final = expression(
     rf"\d{{1,5}}(?:[ -]?(?:bis|ter|quater|[a-d])\b)?(?:[-/]\d{{1,4}})?,? (?:(?:{FRENCH_TYPES})\b\.?|r\.)",
     re.IGNORECASE,
 )
@@ -132,7 +133,7 @@ def romance(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     return start, end_of_address(text, house if has_code(text, house) else match.end())
 
 
-_AMOUNT_BEHIND: Final = re.compile(r"[.,]\d| ?(?:EUR|USD|%|\xa4|kg|km|h\b)")
+_AMOUNT_BEHIND: Final = expression(r"[.,]\d| ?(?:EUR|USD|%|\xa4|kg|km|h\b)")
 
 
 def compound(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -162,7 +163,7 @@ def compound(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return None if _AMOUNT_BEHIND.match(text, stop) else (begin, stop)
 
 
-_HOUSE_BEHIND: Final = re.compile(r"[ ,]*\d")
+_HOUSE_BEHIND: Final = expression(r"[ ,]*\d")
 
 
 def prefixed(context: Context, start: int, end: int) -> tuple[int, int] | None:
@@ -183,7 +184,7 @@ def _is_cell(context: Context, start: int, end: int) -> bool:
     )
 
 
-_NO_STREET: Final = re.compile(
+_NO_STREET: Final = expression(
     r" (?:Jan|Feb|Mar|Apr|Mai|Juni|Juli|Aug|Sep|Okt|Nov|Dez|Montag|Dienstag|Mittwoch|Donnerstag|Freitag|Samstag"
     r"|Sonntag|Jahr|Tag|Monat|Alter|Kapitel|Punkt|Fall|Schnitt|Wert|Raum|Bereich|Quartal|Zeitraum|Paragraph|Stand)"
 )
@@ -200,7 +201,7 @@ def house_name(context: Context, start: int, end: int) -> tuple[int, int] | None
     return (start, end_of_address(text, end)) if has_code(text, end) else None
 
 
-_STREET_WITHOUT_NUMBER: Final = re.compile(
+_STREET_WITHOUT_NUMBER: Final = expression(
     r",[ \n] ?(?P<name>[A-Z][A-Za-z'.-]+(?: (?:of |the )?[A-Z][A-Za-z'.-]+){0,3})"
 )
 
@@ -216,7 +217,7 @@ def plot(context: Context, start: int, end: int) -> tuple[int, int] | None:
     return (start, stop) if stop > end else None
 
 
-_TO_PIN: Final = re.compile(
+_TO_PIN: Final = expression(
     r"(?:,(?: |\n) ?[A-Za-z0-9](?:[A-Za-z0-9 '/&()-]|\.(?! )){1,40}){0,5}?,(?: |\n) ?[A-Z][A-Za-z]+(?: ?[-,] ?"
     r"| )[1-9]\d\d ?\d{3}"
     r"(?![0-9A-Za-z])"
@@ -239,8 +240,8 @@ def town_first(context: Context, start: int, end: int) -> tuple[int, int] | None
     return None if context.named(Cue.OTHER_NUMBER, start) else (start, end_of_address(text, end))
 
 
-_YEAR: Final = re.compile(r"(?:19|20)\d\d ")
-_LIKE_A_STREET: Final = re.compile(
+_YEAR: Final = expression(r"(?:19|20)\d\d ")
+_LIKE_A_STREET: Final = expression(
     r"(?:str\.?|strasse|weg|gasse|platz|allee|ring|damm|ufer|hof|straat|laan|kade|plein|gatan|vej|gade|rue|avenue|via"
     r"|calle|rua),? [^,]{0,40}\d|, (?:Am|An|Im|In|Auf|Zum|Zur|Unter|Hinter|Vor|Bei|Beim) ",
     re.IGNORECASE,
