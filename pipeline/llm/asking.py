@@ -146,7 +146,8 @@ class Asking(Generic[T]):
         last = next((outcome for outcome in reversed(outcomes) if outcome is not Outcome.UNSURE), Outcome.UNSURE)
         if last is Outcome.UNSURE:
             return AnswerError(f"no model was sure enough, {asked}")
-        if last is Outcome.REFUSED:
+        if Outcome.REFUSED in outcomes:
+            # Whatever others made of it: what a model declines to read is for a person to look at.
             return RefusalError(f"the model declined, {asked}")
         if last is Outcome.TRUNCATED:
             return AnswerError(f"the answer did not fit max_tokens, {asked}", cause=Cause.ANSWER_TRUNCATED)

@@ -122,7 +122,7 @@ class Climber:
             stop = answered.reply.stop
             if stop is Stop.REFUSAL:
                 self._caller.write_down(asking, answered, Outcome.REFUSED)
-                asking.ladder.rule_out_provider(rung)
+                asking.ladder.rule_out_provider(answered.rung)
                 return None
             if stop is Stop.LENGTH:
                 self._caller.write_down(asking, answered, Outcome.TRUNCATED)

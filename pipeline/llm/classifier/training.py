@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,7 +39,6 @@ def train(
     learn from.
     """
     check_installed()
-    selection = importlib.import_module("sklearn.model_selection")
     counted = Counter(label for _, label in rows)
     if unknown := sorted(counted.keys() - set(labels)):
         raise UsageError(f"label {unknown[0]} is not in the label table of {enrichment}")
@@ -49,6 +49,7 @@ def train(
             f"too few rows: at least two labels of {enrichment} need {MIN_ROWS} each, there are {dict(counted)}"
         )
     targets = [label for _, label in kept]
+    selection = importlib.import_module("sklearn.model_selection")
     learn, check = selection.train_test_split(kept, test_size=hold_out, random_state=seed, stratify=targets)
     fitted = _fit(learn, seed)
     facts = {"at": now.isoformat(timespec="seconds"), "rows": len(learn), "left_out": rare, "held_out": len(check)}
@@ -65,10 +66,8 @@ def train(
 
 def check_installed() -> None:
     """Raises UsageError without scikit-learn."""
-    try:
-        importlib.import_module("sklearn")
-    except ImportError:
-        raise UsageError("training needs scikit-learn: pip install 'enrichment-pipeline[local]'") from None
+    if importlib.util.find_spec("sklearn") is None:
+        raise UsageError("training needs scikit-learn: pip install 'enrichment-pipeline[local]'")
 
 
 def _fit(rows: Sequence[tuple[str, str]], seed: int) -> tuple[list[str], list[str], list[float], list[float],

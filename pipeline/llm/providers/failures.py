@@ -72,7 +72,9 @@ BY_CODE: Mapping[tuple[int, str], Failure] = {
 }
 
 CREDIT_MESSAGE = "credit balance is too low"
-"""Anthropic says that an account is empty with a plain invalid_request_error; only the message tells."""
+FILTER_MESSAGE = "content filtering policy"
+"""Anthropic says that an account is empty, or that its filter blocked a text, with a plain invalid_request_error; only
+the message tells."""
 
 BY_CLASS: Mapping[type[Exception], Failure] = {
     openai.APITimeoutError: Failure.TIMEOUT,
@@ -136,8 +138,11 @@ def classify(error: Exception) -> ProviderError:
 def _of_status(error: openai.APIStatusError | anthropic.APIStatusError) -> ProviderError:
     status, code = error.status_code, _code(error)
     failure = by_status(status, code)
-    if status == 400 and failure is Failure.REJECTED and CREDIT_MESSAGE in error.message:
-        failure = Failure.SPENT
+    if status == 400 and failure is Failure.REJECTED:
+        if CREDIT_MESSAGE in error.message:
+            failure = Failure.SPENT
+        elif FILTER_MESSAGE in error.message:
+            failure = Failure.REFUSED
     return ProviderError(
         failure,
         status=status,

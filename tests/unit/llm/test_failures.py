@@ -100,6 +100,11 @@ def an_error(kind: str, message: str = "no", code: str = "") -> dict[str, object
         (403, an_error("permission_error"), Failure.LOCKED_OUT),
         (404, an_error("not_found_error"), Failure.UNUSABLE_MODEL),
         (413, an_error("request_too_large"), Failure.REJECTED),
+        (
+            400,
+            an_error("invalid_request_error", message="Output blocked by content filtering policy"),
+            Failure.REFUSED,
+        ),
         (429, an_error("rate_limit_error"), Failure.THROTTLED),
         (429, an_error("rate_limit_error", code="ramp_limit_exceeded"), Failure.THROTTLED),
         (429, an_error("rate_limit_error", code="enforced_spend_limit_reached"), Failure.SPENT),

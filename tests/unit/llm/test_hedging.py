@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pipeline.errors import CallError
 from pipeline.llm import GatewayPolicy, HedgePolicy, Lane, Outcome
-from pipeline.llm.providers.provider import Failure
+from pipeline.llm.providers.provider import Failure, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
-from tests.unit.llm.questions import SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says
+from tests.unit.llm.questions import SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says, writes
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -44,6 +44,20 @@ def test_a_slow_call_gets_company_and_the_faster_answer_counts(run: Run) -> None
         cancelled = [call.attempt for call in watcher.calls if call.attempt.outcome is Outcome.CANCELLED]
         assert [attempt.maybe_billed for attempt in cancelled] == [True]
         assert all(route.running == 0 for route in subject.status().routes)
+
+    run(main())
+
+
+def test_a_second_call_that_declines_rules_out_its_own_provider(run: Run) -> None:
+    async def main() -> None:
+        subject, first, second = await warmed(HEDGED)
+        first.latency_s, second.always = 20, writes("", Stop.REFUSAL)
+        task = asyncio.create_task(subject.complete(question(*TIERS, lane=Lane.INTERACTIVE)))
+        await asyncio.sleep(1.5)
+        first.latency_s = 0.1
+        completion = await task
+        assert completion.answer == "first", "the first provider has declined nothing"
+        assert len(second.asked) == 1
 
     run(main())
 
