@@ -122,20 +122,17 @@ async def _campaign(provider: Simulator, redis_url: str, lost: int | None, tier:
     # One client for all of them: sixteen would cost the machine more than what is measured.
     account = provider.account(tier.provider, quota)
     workers = [gateway({tier.provider: account}, fleet=RedisFleet(redis_url)) for _ in range(WORKERS)]
-    load, allowed, refused = _Load(workers, tier), 0.0, list[int]()
-    loop = asyncio.get_running_loop()
+    load, allowed, refused = _Load(workers, tier), _Allowed(provider, tier), list[int]()
     for number, part in enumerate(PARTS):
-        await asyncio.to_thread(provider.control, {tier.provider: {"quota": _quota(tier, part)}})
-        began = loop.time()
+        await allowed.change(part)
         if lost is not None and number == 1:
             await load.go_on(part_s / 2)
             os.kill(lost, signal.SIGKILL)
             await load.go_on(part_s / 2)
         else:
             await load.go_on(part_s)
-        allowed += TOKENS_A_MINUTE * part / 60 * (loop.time() - began)
         refused.append(await _refused(provider, tier))
-    seen = await _seen(provider, tier, allowed)
+    seen = await allowed.seen()
     sharing = {str(worker.status().sharing) for worker in workers}
     for task in list(load.tasks):
         task.cancel()
@@ -170,26 +167,50 @@ async def _peer_campaign(provider: Simulator, peers: Peers, peer: str, part_s: f
     running = asyncio.create_task(job)
     while not running.done() and not (await asyncio.to_thread(provider.control))["openai"]["requests"]:
         await asyncio.wait([running], timeout=0.1)
-    allowed = 0.0
+    allowed = _Allowed(provider, FIRST)
     for part in PARTS:
-        await asyncio.to_thread(provider.control, {"openai": {"quota": _quota(FIRST, part)}})
+        await allowed.change(part)
         await asyncio.wait([running], timeout=part_s)
-        allowed += TOKENS_A_MINUTE * part / 60 * part_s
+    seen = await allowed.seen()
     found = await running
-    return found if "skipped" in found else {**found, **await _seen(provider, FIRST, allowed)}
+    return found if "skipped" in found else {**found, **seen}
 
 
-async def _seen(provider: Simulator, tier: Tier, allowed: float) -> dict[str, Any]:
-    """What the provider counted."""
-    state = (await asyncio.to_thread(provider.control))[tier.provider]
-    (quota,) = state["quotas"]
-    charged = quota["charged"]["tokens" if tier is FIRST else "input_tokens"]
-    refused = sum(count for name, count in state["outcomes"].items() if name.startswith("quota_"))
-    requests = sum(state["outcomes"].values())
-    return {
-        "requests": requests,
-        "tokens_charged": charged,
-        "tokens_allowed": round(allowed),
-        "used_share": round(charged / allowed, 4),
-        "share_of_429": round(refused / requests, 5),
-    }
+class _Allowed:
+    """What the quota lets through, by the provider's own clock, and what it counted."""
+
+    def __init__(self, provider: Simulator, tier: Tier) -> None:
+        self._provider = provider
+        self._tier = tier
+        self._tokens = self._rate = self._since = 0.0
+
+    async def change(self, part: float) -> None:
+        """From now on this part of the whole quota."""
+        change = {self._tier.provider: {"quota": _quota(self._tier, part)}}
+        self._until((await asyncio.to_thread(self._provider.control, change))["seconds"])
+        self._rate = TOKENS_A_MINUTE * part / 60
+
+    async def seen(self) -> dict[str, Any]:
+        """The burst with which a quota begins does not count as used: only what has come in with the time, which is
+        what was charged less what the bucket still lacks."""
+        whole = await asyncio.to_thread(self._provider.control)
+        self._until(whole["seconds"])
+        state = whole[self._tier.provider]
+        (quota,) = state["quotas"]
+        meter = "tokens" if self._tier is FIRST else "input_tokens"
+        charged, left = quota["charged"][meter], quota[meter]
+        lacking = (left["limit"] - left["remaining"]) / 60 * BURST_S
+        refused = sum(count for name, count in state["outcomes"].items() if name.startswith("quota_"))
+        requests = sum(state["outcomes"].values())
+        return {
+            "requests": requests,
+            "tokens_charged": charged,
+            "of_these_from_the_opening_burst": round(lacking),
+            "tokens_allowed": round(self._tokens),
+            "used_share": round((charged - lacking) / self._tokens, 4),
+            "share_of_429": round(refused / requests, 5),
+        }
+
+    def _until(self, now: float) -> None:
+        self._tokens += self._rate * (now - self._since)
+        self._since = now

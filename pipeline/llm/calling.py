@@ -23,10 +23,11 @@ from pipeline.llm.providers.provider import Account, Failure, ProviderError, Rep
 from pipeline.llm.question import Attempt, Outcome, Tier, Usage
 from pipeline.llm.quota import Cost
 from pipeline.llm.retry import REMEDIES, Remedy, backoff_s
-from pipeline.llm.route import Pass, Route
+from pipeline.llm.route import Route
 from pipeline.llm.routes import Routes
 from pipeline.llm.routing import Rung
 from pipeline.llm.tokens import estimate_tokens
+from pipeline.llm.underway import Pass
 
 T = TypeVar("T")
 

@@ -15,7 +15,12 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 0.5
 FIRST_SHARE = 0.05
-"""What a worker starts with until it knows better; enough to find out, too little to do harm."""
+"""What a worker starts with until it knows better, where nobody says how many there are; enough to find out, too little
+to do harm."""
+PLENTY = 0.9
+"""The share of a quota that the provider reports as left when others do not use theirs: a busy fleet keeps it lower."""
+GROWTH = 1.1
+"""How fast a worker without a fleet takes more of such a quota, a round: from a twentieth to all of it in 16 s."""
 
 LEAST_DEMAND = 0.01
 """What an idle worker asks for: its next call must not wait until it has been given something."""
@@ -38,18 +43,45 @@ class FleetAwayError(Exception):
     """The fleet's store cannot be reached."""
 
 
+def first_share(workers: int) -> float:
+    """What a worker starts with, one of `workers`; 0: nobody knows how many."""
+    return 1 / workers if workers else FIRST_SHARE
+
+
+class Share:
+    """This worker's part of one pool, from 0 to 1."""
+
+    def __init__(self, first: float) -> None:
+        self.held = first
+        self._fair = first
+        """What the fleet said last, or what is fair as far as this worker knows."""
+        self._refused = 0
+
+    def agreed(self, share: float) -> None:
+        """The fleet's word. A share that falls is taken over at once, one that grows is approached by doubling: while
+        workers come and go, the sum of what they believe stays near the whole."""
+        self.held = self._fair = min(share, 2 * self.held + FIRST_SHARE)
+
+    def alone(self, *, wanting: bool, left: float | None, refused: int) -> None:
+        """The fleet is away. What was fair stays; more is taken while calls wait and the provider has plenty left, and
+        given back when it refuses. `left` is None where it reports nothing, `refused` counts its 429s."""
+        if refused > self._refused:
+            self.held = max(self._fair, self.held / 2)
+        elif wanting and (left is None or left >= PLENTY):
+            self.held = min(1.0, self.held * GROWTH)
+        self._refused = refused
+
+
 class ShareKeeper:
-    """Asks for this worker's shares twice a second.
+    """Asks for this worker's shares twice a second."""
 
-    A share that falls is taken over at once, one that grows is approached by doubling: while workers come and go, the
-    sum of what they believe stays near the whole.
-    """
-
-    def __init__(self, fleet: Fleet, routes: Routes) -> None:
+    def __init__(self, fleet: Fleet, routes: Routes, first: float = FIRST_SHARE) -> None:
+        """`first` is the share that the routes' quotas start with."""
         self.sharing = Sharing.SHARED
         self._fleet = fleet
         self._routes = routes
-        self._held: dict[str, float] = {}
+        self._first = first
+        self._shares: dict[str, Share] = {}
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -76,24 +108,35 @@ class ShareKeeper:
                 {name: min(1.0, max(LEAST_DEMAND, route.demand())) for name, route in pools.items()}
             )
         except FleetAwayError:
-            self._turn(Sharing.AWAY)
+            self._alone(pools)
             return
         except Exception:
             # Whatever the store says: a worker that has lost its fleet goes on, and says so.
             if self.sharing is not Sharing.AWAY:
                 log.exception("the store of the shared quota answers what nobody can read")
-            self._turn(Sharing.AWAY)
+            self._alone(pools)
             return
         self._turn(Sharing.SHARED)
-        for name, share in shares.items():
-            self._held[name] = min(share, 2 * self._held.get(name, FIRST_SHARE) + FIRST_SHARE)
-            pools[name].set_share(self._held[name])
+        for name, given in shares.items():
+            share = self._share(name)
+            share.agreed(given)
+            pools[name].set_share(share.held)
+
+    def _alone(self, pools: Mapping[str, Route]) -> None:
+        self._turn(Sharing.AWAY)
+        for name, route in pools.items():
+            share = self._share(name)
+            share.alone(wanting=route.waiting > 0, left=route.quota.left, refused=route.quota.refused)
+            route.set_share(share.held)
+
+    def _share(self, name: str) -> Share:
+        return self._shares.setdefault(name, Share(self._first))
 
     def _turn(self, sharing: Sharing) -> None:
         if sharing is not self.sharing:
             self.sharing = sharing
             if sharing is Sharing.AWAY:
-                log.warning("the store of the shared quota is away: this worker keeps its last share of it")
+                log.warning("the store of the shared quota is away: this worker keeps its share of it")
             else:
                 log.info("the store of the shared quota is back")
 

@@ -16,7 +16,7 @@ from pipeline.llm.budget import Budget, Ledger, LocalLedger, Spent
 from pipeline.llm.cache import AnswerStore
 from pipeline.llm.calling import Caller
 from pipeline.llm.climbing import Climber
-from pipeline.llm.fleet import FIRST_SHARE, Fleet, ShareKeeper
+from pipeline.llm.fleet import Fleet, ShareKeeper, first_share
 from pipeline.llm.observer import Observer, Unobserved
 from pipeline.llm.policy import GatewayPolicy
 from pipeline.llm.providers.local import LocalClassifiers
@@ -46,19 +46,21 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
         draw: random.Random | None = None,
         fleet: Fleet | None = None,
+        workers: int = 0,
         store: AnswerStore | None = None,
         ledger: Ledger | None = None,
         wall: Callable[[], float] = time.time,
         user_salt: bytes | None = None,
     ) -> None:
-        """`accounts` by the names that tiers use; `fleet` when other workers use them too, `store` when they share
-        their answers. `ledger` knows what was spent before; this process's own when not given. `user_salt` keys the
-        hashes of tenants; random when not given."""
+        """`accounts` by the names that tiers use; `fleet` when other workers use them too, of which there are about
+        `workers` (0: nobody knows); `store` when they share their answers. `ledger` knows what was spent before; this
+        process's own when not given. `user_salt` keys the hashes of tenants; random when not given."""
         policy, observer, draw = policy or GatewayPolicy(), observer or Unobserved(), draw or random.Random()
         self._accounts = dict(accounts)
         self._clock, self._wall = clock, wall
-        self._routes = Routes(self._accounts, policy, observer, clock, FIRST_SHARE if fleet else 1.0)
-        self._keeper = ShareKeeper(fleet, self._routes) if fleet else None
+        first = first_share(workers) if fleet else 1.0
+        self._routes = Routes(self._accounts, policy, observer, clock, first)
+        self._keeper = ShareKeeper(fleet, self._routes, first) if fleet else None
         self._caller = Caller(
             self._accounts, self._routes, policy, observer, draw, user_salt or secrets.token_bytes(16)
         )
@@ -91,6 +93,7 @@ class Gateway:
             policy,
             observer=observer,
             fleet=RedisFleet(redis.url, redis.namespace),
+            workers=redis.workers,
             store=RedisAnswerStore(redis.url, redis.namespace),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pipeline.llm.providers.provider import Limits, Window
+from pipeline.llm.providers.provider import NO_LIMITS, Limits, Window
 
 MINUTE_S = 60.0
 
@@ -49,12 +49,29 @@ class Bucket:
     it holds the provider's own figure of what is left at the policy's reserve, which uses the quota wholly.
     """
 
-    __slots__ = ("_learned", "_policy", "_spent", "bound", "capacity", "level", "limit", "pace", "rate", "share")
+    __slots__ = (
+        "_learned",
+        "_policy",
+        "_spent",
+        "bound",
+        "capacity",
+        "left",
+        "level",
+        "limit",
+        "limit_since",
+        "pace",
+        "rate",
+        "share",
+    )
 
     def __init__(self, limit: int, policy: QuotaPolicy) -> None:
         self._policy = policy
         self._spent = 0.0
         self.limit = limit
+        self.limit_since = -math.inf
+        """When the provider told of this limit; calls made before it reckoned with another."""
+        self.left: float | None = None
+        """The share of it that the provider reported as left, last."""
         self.share = self.pace = self._learned = 1.0
         self.bound = False
         """True when this was the quota that made a call wait since the last observation."""
@@ -87,20 +104,28 @@ class Bucket:
         self.share = max(LEAST_SHARE, share)
         self._set_rate()
 
-    def observe(self, window: Window, seconds: float) -> None:
-        """Follows the provider's own figures; `seconds` have passed since the last time."""
-        if window.limit > 0 and window.limit != self.limit:
-            self.limit = window.limit
+    def follow(self, limit: int, now: float) -> None:
+        """Takes over the limit that the provider tells."""
+        if limit > 0 and limit != self.limit:
+            self.limit, self.limit_since = limit, now
             self._set_rate()
-        over = min(1.0, window.remaining / self.limit) - self._policy.reserve
+
+    def observe(self, window: Window, seconds: float) -> None:
+        """Follows the provider's figure of what is left; `seconds` have passed since the last time."""
+        self.left = min(1.0, window.remaining / self.limit)
+        over = self.left - self._policy.reserve
         if over < 0 or self.bound:
             self._learn(math.exp(self._policy.correction_per_s * over * seconds))
         self.bound = False
         self.pace = self._learned * min(1.5, max(0.2, 1 + self._policy.damping * over))
         self._set_rate()
 
-    def slow_down(self) -> None:
-        """After a 429: what was learned was too much."""
+    def refused(self, asked_at: float) -> None:
+        """After a 429: there is nothing left but what comes in with the time, and what was learned was too much. That
+        is not said of calls made under a limit that has been changed since."""
+        self.level = min(self.level, 0.0)
+        if asked_at < self.limit_since:
+            return
         self._learn(LEARNED_AFTER_429)
         self.pace *= LEARNED_AFTER_429
         self._set_rate()
@@ -124,12 +149,16 @@ class Quota:
     def __init__(self, policy: QuotaPolicy, now: float, share: float = 1.0) -> None:
         self.policy = policy
         self.paused_until = -math.inf
+        self.refused = 0
+        """429s so far."""
         self._requests = _bucket(policy.requests, policy)
         self._tokens = _bucket(policy.tokens, policy)
         self._input = _bucket(policy.input_tokens, policy)
         self._output = _bucket(policy.output_tokens, policy)
         self._buckets = [b for b in (self._requests, self._tokens, self._input, self._output) if b is not None]
         self._refilled = self._observed = now
+        self._told_of = -math.inf
+        """When the newest call was made whose headers were followed."""
         self.set_share(share)
 
     def reserve(self, now: float, cost: Cost) -> float:
@@ -165,12 +194,18 @@ class Quota:
         for bucket, amount in self._needs(reserved, 1):
             bucket.give_back(amount)
 
-    def observe(self, now: float, limits: Limits) -> None:
-        """Follows the headers of a response."""
-        seconds = min(1.0, now - self._observed)
-        if seconds < OBSERVE_EVERY_S:
+    def observe(self, now: float, limits: Limits, asked_at: float) -> None:
+        """Follows the headers of the response to a call made at `asked_at`.
+
+        They are of the moment when it was let in, and answers overtake each other: what an older call is told is past.
+        """
+        if limits is NO_LIMITS or asked_at < self._told_of:
             return
-        self._observed = now
+        self._told_of = asked_at
+        seconds = min(1.0, now - self._observed)
+        due = seconds >= OBSERVE_EVERY_S
+        if due:
+            self._observed = now
         for bucket, window in (
             (self._requests, limits.requests),
             (self._tokens, limits.tokens),
@@ -178,20 +213,27 @@ class Quota:
             (self._output, limits.output_tokens),
         ):
             if window is not None and bucket is not None:
-                bucket.observe(window, seconds)
+                bucket.follow(window.limit, now)
+                if due:
+                    bucket.observe(window, seconds)
 
-    def pause(self, now: float, limits: Limits) -> float:
-        """After a 429: nobody goes until the provider says so. Returns the pause in seconds."""
+    def pause(self, now: float, limits: Limits, asked_at: float) -> float:
+        """After the 429 of a call made at `asked_at`: nobody goes until the provider says so.
+
+        Returns the pause in seconds.
+        """
         windows = [w for w in (limits.requests, limits.tokens, limits.input_tokens, limits.output_tokens) if w]
         seconds = limits.retry_after_s
         if seconds is None:
             resets = [w.reset_s for w in windows if w.remaining == 0 and w.reset_s is not None]
             seconds = max(resets, default=self.policy.default_pause_s)
         seconds = min(seconds, self.policy.max_pause_s)
+        self.refused += 1
         if now >= self.paused_until:
+            self._refill(now)
             # Once a pause, however many calls were on their way when it began.
             for bucket in self._buckets:
-                bucket.slow_down()
+                bucket.refused(asked_at)
         self.paused_until = max(self.paused_until, now + seconds)
         return seconds
 
@@ -215,6 +257,11 @@ class Quota:
         """How much of the scarcest quota has been used over the last seconds, from 0 to 1; 0 without quotas."""
         self._refill(now)
         return min(1.0, max((bucket.used_share() for bucket in self._buckets), default=0.0))
+
+    @property
+    def left(self) -> float | None:
+        """The share of the scarcest quota that the provider reported as left; None where it reports nothing."""
+        return min((bucket.left for bucket in self._buckets if bucket.left is not None), default=None)
 
     @property
     def limited(self) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from pipeline.llm.attention import TICK_S, Attention
 from pipeline.llm.breaker import Breaker, BreakerPolicy, BreakerState
 from pipeline.llm.concurrency import AdaptiveLimit
 from pipeline.llm.observer import BreakerChange, Observer, Throttle
@@ -17,32 +15,14 @@ from pipeline.llm.question import Lane
 from pipeline.llm.queue import FairQueue
 from pipeline.llm.quota import Cost, Quota
 from pipeline.llm.retry import REMEDIES, Remedy, RetryBudget
+from pipeline.llm.underway import Pass, Underway
 
 MIN_PROBE_TIMEOUT_S = 2.0
 """A probe is not waited for longer than a call that is slow: a provider that hangs must not hide that it is back."""
 PING_TIMEOUT_S = 1.0
 RECOVERY_TICK_S = 0.1
-GIVE_UP_S = 0.25
 TIMER_S = 0.001
 """No timer is set for less: several who wait go at once instead."""
-
-
-@dataclass(eq=False, slots=True)
-class Pass:
-    """Leave to make one call now: what was reserved for it, the breaker's ticket, and how long it may take.
-
-    The call is made inside `patience`, which the route cuts short when there is nothing to hope for.
-    """
-
-    cost: Cost
-    ticket: int
-    timeout_s: float
-    started: float
-    attended: float
-    """When it started, by the clock of our attention."""
-    patience: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(None))
-    ended: bool = False
-    """True once the call is over: nobody's patience with it can be cut short any more."""
 
 
 class Route:
@@ -76,17 +56,12 @@ class Route:
         self._queue = queue
         self._places = places
         self._parked: deque[asyncio.Future[None]] = deque()
-        self._flying: dict[Pass, None] = {}
-        self._attention = Attention(clock)
-        self._look: asyncio.TimerHandle | None = None
-        self._slow: dict[Pass, None] = {}
+        self._underway = Underway(breaker_policy, clock, self._slowed)
         self._observer = observer
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._output_tokens = Quantile(0.95)
-        self._latency_s = Quantile(0.99)
-        self._usual_latency_s = Quantile(0.95)
         self._watch: asyncio.Task[None] | None = None
 
     @property
@@ -107,7 +82,7 @@ class Route:
     @property
     def usual_latency_s(self) -> float | None:
         """What 19 of 20 calls take; None before the first."""
-        return self._usual_latency_s.value
+        return self._underway.usual_s
 
     def available(self) -> bool:
         """True when a call may go, or queue, here now."""
@@ -138,7 +113,7 @@ class Route:
 
     async def enter(self, cost: Cost, lane: Lane, tenant: str) -> Pass | None:
         """Waits for quota and a place. None when the breaker opened meanwhile: ask elsewhere."""
-        self._mark_slow()
+        self._underway.mark_slow()
         if len(self._queue) or self.running >= self.places or self.quota.reserve(self._clock(), cost):
             admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             self._queue.push(lane, tenant, cost, admitted)
@@ -170,13 +145,12 @@ class Route:
         latency_s = now - granted.started
         actual = Cost(reply.usage.input_tokens - reply.usage.cached_tokens, reply.usage.output_tokens)
         self._output_tokens.add(max(1, actual.output_tokens))
-        self._latency_s.add(latency_s)
-        self._usual_latency_s.add(latency_s)
+        self._underway.answered(latency_s)
         if self._places is not None:
             self._places.answered(latency_s, self.running)
         self.quota.settle(granted.cost, actual)
-        self.quota.observe(now, reply.limits)
-        self._mark_slow()
+        self.quota.observe(now, reply.limits, granted.started)
+        self._underway.mark_slow()
         self.breaker.succeeded(now, granted.ticket)
         self._left(granted, before)
         self._wake(2)
@@ -187,11 +161,11 @@ class Route:
         granted.ended = True
         now, before = self._clock(), self.breaker.state
         alert: Failure | None = None
-        self.quota.observe(now, error.limits)
+        self.quota.observe(now, error.limits, granted.started)
         match REMEDIES[error.failure]:
             case Remedy.PAUSE:
                 self.quota.refund(granted.cost)
-                pause_s = self.quota.pause(now, error.limits)
+                pause_s = self.quota.pause(now, error.limits, granted.started)
                 self.breaker.succeeded(now, granted.ticket)
                 self._observer.throttled(Throttle(self.provider, self.model, pause_s))
             case Remedy.RETRY:
@@ -219,10 +193,10 @@ class Route:
         `overdue`: because the record's own time was over.
         """
         granted.ended = True
-        self._mark_slow()
+        self._underway.mark_slow()
         now, before = self._clock(), self.breaker.state
-        away_s = self._attention.now() - granted.attended
-        if overdue and self._latency_s.value is None and away_s > self.breaker.policy.slow_min_s:
+        away_s = self._underway.away_s(granted)
+        if overdue and self._underway.usual_s is None and away_s > self.breaker.policy.slow_min_s:
             # A model that has never answered, and will not have the time to show how slow it is.
             self.breaker.slowed(now, granted.ticket)
         self.breaker.abandoned(now, granted.ticket)
@@ -239,9 +213,9 @@ class Route:
 
     async def close(self) -> None:
         """Ends what runs in the background."""
-        for timer in (self._timer, self._look):
-            if timer is not None:
-                timer.cancel()
+        self._underway.close()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -253,56 +227,23 @@ class Route:
             self._unused(cost)
             return None
         self._report(before)
-        granted = Pass(cost, ticket, self._timeout_s(), now, self._attention.tick())
-        self._flying[granted] = None
-        if self._look is None:
-            self._look = asyncio.get_running_loop().call_later(TICK_S, self._on_look)
-        return granted
+        return self._underway.begin(cost, ticket, self._timeout_s())
 
     def _timeout_s(self) -> float:
-        if self.breaker.state is not BreakerState.HALF_OPEN or self._latency_s.value is None:
+        if self.breaker.state is not BreakerState.HALF_OPEN or self._underway.usual_s is None:
             return self.account.timeout_s
-        return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, self._slow_after_s()))
+        return min(self.account.timeout_s, max(MIN_PROBE_TIMEOUT_S, self._underway.slow_after_s))
 
-    def _slow_after_s(self) -> float:
-        policy, usual = self.breaker.policy, self._latency_s.value
-        return policy.slow_unknown_s if usual is None else max(policy.slow_min_s, policy.slow_factor * usual)
-
-    def _mark_slow(self) -> None:
-        """Tells the breaker of calls that have been away for too long; the oldest come first."""
-        now = self._clock()
-        since = self._attention.now() - self._slow_after_s()
-        while self._flying and (oldest := next(iter(self._flying))).attended < since:
-            del self._flying[oldest]
-            self._slow[oldest] = None
-            before = self.breaker.state
-            self.breaker.slowed(now, oldest.ticket)
-            if self.breaker.state is not before:
-                self._turned(before)
-
-    def _on_look(self) -> None:
-        self._look = None
-        self._attention.tick()
-        self._mark_slow()
-        if self._flying:
-            self._look = asyncio.get_running_loop().call_later(TICK_S, self._on_look)
-
-    def _give_up_slow(self) -> None:
-        """While the breaker is open, who has been away for too long is better asked elsewhere."""
-        self._mark_slow()
-        if self.breaker.state is BreakerState.CLOSED:
-            return
-        while self._slow:
-            granted, _ = self._slow.popitem()
-            if not granted.ended:
-                granted.patience.reschedule(0)
-        if self._flying:
-            asyncio.get_running_loop().call_later(GIVE_UP_S, self._give_up_slow)
+    def _slowed(self, granted: Pass) -> None:
+        """A call has been away for too long."""
+        before = self.breaker.state
+        self.breaker.slowed(self._clock(), granted.ticket)
+        if self.breaker.state is not before:
+            self._turned(before)
 
     def _left(self, granted: Pass, before: BreakerState, alert: Failure | None = None) -> None:
         self.running -= 1
-        self._flying.pop(granted, None)
-        self._slow.pop(granted, None)
+        self._underway.end(granted)
         if self.breaker.state is not before:
             self._turned(before, alert)
         self._admit()
@@ -315,7 +256,7 @@ class Route:
                 waiting.admitted.set_result(False)
             if self._parked:
                 self.breaker.awaited()
-            self._give_up_slow()
+            self._underway.give_up_slow(lambda: self.breaker.state is not BreakerState.CLOSED)
             if alert is None and (self._watch is None or self._watch.done()):
                 self._watch = asyncio.get_running_loop().create_task(self._watch_for_return())
 

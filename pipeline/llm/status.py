@@ -15,7 +15,7 @@ class Sharing(StrEnum):
     ALONE = "alone"
     SHARED = "shared"
     AWAY = "away"
-    """The store is away: this worker keeps its last share."""
+    """The store is away: this worker keeps its last share, or a fair one, and takes more only of what is left over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,9 @@ class RedisSettings(Section):
     url: str = ""
     namespace: str = "pipeline"
     """Keeps fleets apart that share a server."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """About how many workers share it: one that starts while Redis is away takes an even part of the quotas; 0: not
+    known, it begins with a twentieth."""
 
 
 class GatewaySettings(Section):

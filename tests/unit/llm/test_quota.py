@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pipeline.llm import Account, Gateway, Tier
-from pipeline.llm.fleet import FleetAwayError
+from pipeline.llm.fleet import FleetAwayError, Share, first_share
 from pipeline.llm.providers.provider import Limits, Window
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.llm.quota import Cost, Quota, QuotaPolicy
@@ -61,17 +61,17 @@ def test_a_provider_that_charges_max_tokens_gives_nothing_back() -> None:
 
 def test_a_429_pauses_for_as_long_as_the_provider_says() -> None:
     quota = Quota(QuotaPolicy(), 0)
-    assert quota.pause(0, Limits(retry_after_s=3)) == 3
+    assert quota.pause(0, Limits(retry_after_s=3), 0) == 3
     assert quota.reserve(1, Cost(1, 1)) == pytest.approx(2)
     assert quota.reserve(3, Cost(1, 1)) == 0
     empty = Limits(requests=Window(10, 5, 60), tokens=Window(1000, 0, 12))
-    assert quota.pause(10, empty) == 12, "without retry-after, the time of refill of what is empty"
-    assert quota.pause(100, Limits(retry_after_s=86_400)) == QuotaPolicy().max_pause_s
+    assert quota.pause(10, empty, 10) == 12, "without retry-after, the time of refill of what is empty"
+    assert quota.pause(100, Limits(retry_after_s=86_400), 100) == QuotaPolicy().max_pause_s
 
 
 def test_a_limit_that_the_provider_changes_is_followed() -> None:
     quota = Quota(QuotaPolicy(tokens=6000), 0)
-    quota.observe(1, Limits(tokens=Window(60_000, 45_000)))
+    quota.observe(1, Limits(tokens=Window(60_000, 45_000)), 0.5)
     quota.reserve(1, Cost(100, 0))
     assert quota.reserve(2, Cost(900, 0)) == 0, "ten times the quota is known"
 
@@ -133,19 +133,22 @@ TIER = Tier("small", "openai", "gpt-4.1-mini", 300)
 class Campaign:
     """Workers under twice the load that the quota allows; `used` is what was charged of what was allowed."""
 
-    def __init__(self, workers: int, wire: str = "openai", *, fleet: bool) -> None:
+    def __init__(
+        self, workers: int, wire: str = "openai", *, fleet: bool, configured: int = 0, latency_s: float = 0.3
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         limits = {"openai": vendor.Limits(requests=100_000, tokens=TOKENS_A_MINUTE, burst_s=5)}
         limits["anthropic"] = vendor.Limits(
             requests=100_000, input_tokens=TOKENS_A_MINUTE, output_tokens=TOKENS_A_MINUTE, burst_s=5
         )
         self.whole = limits[wire]
-        self.provider = MeteredProvider(self.whole)
+        self.provider = MeteredProvider(self.whole, latency_s)
         self.fleet = FleetInMemory()
         self.draw = random.Random(3)
         self.allowed = 0.0
         self.tasks: set[asyncio.Task[Any]] = set()
-        account = Account(
+        self.configured = configured
+        self.account = Account(
             self.provider,
             wire,
             requests_per_minute=100_000,
@@ -154,10 +157,15 @@ class Campaign:
             output_tokens_per_minute=self.whole.output_tokens,
             charges_max_tokens=wire == "openai",
         )
-        self.workers = [
-            Gateway({"openai": account}, clock=self.loop.time, fleet=self.fleet.worker() if fleet else None)
-            for _ in range(workers)
-        ]
+        self.workers = list[Gateway]()
+        for _ in range(workers):
+            self.add_worker(alone=not fleet)
+
+    def add_worker(self, *, alone: bool = False) -> None:
+        fleet = None if alone else self.fleet.worker()
+        self.workers.append(
+            Gateway({"openai": self.account}, clock=self.loop.time, fleet=fleet, workers=self.configured)
+        )
 
     async def go_on(self, seconds: float, *, quota: float = 1.0) -> None:
         w = self.whole
@@ -226,7 +234,7 @@ def test_a_store_that_answers_nonsense_costs_no_worker_its_share(run: Run, caplo
         campaign.fleet.garbled = True
         await campaign.go_on(10)
         assert {str(worker.status().sharing) for worker in campaign.workers} == {"away"}
-        assert caplog.text.count("keeps its last share") == 2, "said once by each worker"
+        assert caplog.text.count("keeps its share") == 2, "said once by each worker"
         campaign.fleet.garbled = False
         await campaign.go_on(10)
         assert {str(worker.status().sharing) for worker in campaign.workers} == {"shared"}, "nobody asks any more"
@@ -283,5 +291,101 @@ def test_workers_that_know_nothing_of_each_other_learn_from_the_headers(run: Run
         used, refused = await campaign.close()
         assert used > 0.95
         assert refused < 0.02
+
+    run(main())
+
+
+# ---- what a worker takes while it cannot ask the others
+
+
+def test_a_worker_alone_takes_more_while_calls_wait_and_plenty_is_left_and_gives_it_back_when_refused() -> None:
+    share = Share(first_share(4))
+    share.alone(wanting=False, left=1.0, refused=0)
+    assert share.held == 0.25, "nobody waits"
+    share.alone(wanting=True, left=0.8, refused=0)
+    assert share.held == 0.25, "others use theirs"
+    for _ in range(100):
+        share.alone(wanting=True, left=0.95, refused=0)
+    assert share.held == 1.0
+    share.alone(wanting=True, left=0.95, refused=3)
+    assert share.held == 0.5
+    for refused in (4, 5, 6):
+        share.alone(wanting=True, left=0.0, refused=refused)
+    assert share.held == 0.25, "never less than what is fair"
+    share.agreed(0.1)
+    assert share.held == 0.1, "the fleet's word counts as soon as it is back"
+
+
+@pytest.mark.parametrize("configured", [0, 4])
+def test_workers_that_start_without_the_store_use_the_whole_quota_and_join_when_it_is_back(
+    run: Run, configured: int
+) -> None:
+    async def main() -> None:
+        campaign = Campaign(4, fleet=True, configured=configured)
+        campaign.fleet.away = True
+        await campaign.go_on(30)
+        began = campaign.provider.tokens
+        await campaign.go_on(30)
+        used = (campaign.provider.tokens - began) / (TOKENS_A_MINUTE / 2)
+        assert used > 0.95
+        campaign.fleet.away = False
+        await campaign.go_on(10)
+        assert {str(worker.status().sharing) for worker in campaign.workers} == {"shared"}
+        (demands,) = campaign.fleet.demands.values()
+        assert len(demands) == 4, "somebody has not joined"
+        _, refused = await campaign.close()
+        assert refused < 0.01
+
+    run(main())
+
+
+def test_a_worker_that_starts_beside_a_busy_fleet_without_the_store_takes_its_part_and_costs_no_429(run: Run) -> None:
+    async def main() -> None:
+        campaign = Campaign(4, fleet=True, configured=4)
+        await campaign.go_on(10)
+        campaign.fleet.away = True
+        campaign.add_worker()
+        await campaign.go_on(40)
+        newcomer = campaign.workers[-1].status().routes[0]
+        assert newcomer.calls > 0.1 * sum(worker.status().routes[0].calls for worker in campaign.workers)
+        used, refused = await campaign.close()
+        assert used > 0.95
+        assert refused < 0.001
+
+    run(main())
+
+
+# ---- what answers that come late tell
+
+
+def test_an_older_calls_headers_do_not_undo_what_a_newer_one_told() -> None:
+    quota = Quota(QuotaPolicy(tokens=6000), 0)
+    quota.observe(10, Limits(tokens=Window(600, 450)), 9)
+    quota.observe(11, Limits(tokens=Window(6000, 4500)), 2)
+    quota.reserve(11, Cost(10, 0))
+    assert quota.reserve(11, Cost(10, 0)) == pytest.approx(1), "ten a second, as the newer call was told"
+
+
+def test_a_429_after_a_cut_stops_what_was_saved_up_but_is_no_lesson() -> None:
+    cut = Limits(tokens=Window(3000, 0), retry_after_s=0.1)
+    quotas = [Quota(QuotaPolicy(tokens=6000), 0), Quota(QuotaPolicy(tokens=3000), 0)]
+    for quota in quotas:
+        quota.observe(5, cut, 4.9)
+        quota.pause(5, cut, 4.9)
+        assert quota.reserve(5.1, Cost(50, 0)) > 0, "what was saved up before went at once"
+        assert quota.reserve(20, Cost(3000, 0)) == 0
+    before_the_cut, under_it = (quota.reserve(20, Cost(1, 0)) for quota in quotas)
+    assert before_the_cut < under_it, "who asked under the old limit was told that it asks too much"
+
+
+@pytest.mark.parametrize("wire", ["openai", "anthropic"])
+def test_a_cut_that_answers_tell_of_only_seconds_later_costs_few_429s(run: Run, wire: str) -> None:
+    async def main() -> None:
+        campaign = Campaign(16, wire, fleet=True, latency_s=3.0)
+        await campaign.go_on(20)
+        await campaign.go_on(20, quota=0.5)
+        used, refused = await campaign.close()
+        assert used > 0.9, "what is on its way at the end is not in it"
+        assert refused < 0.001
 
     run(main())
