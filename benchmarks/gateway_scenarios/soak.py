@@ -1,18 +1,24 @@
-"""All faults at 5 % each: every question accounted for, the ledger equal to the simulator's bill, memory flat."""
+"""All faults at 5 % each: every question accounted for, the ledger equal to the simulator's bill, memory flat.
+
+The simulator bills what a vendor does: each answer that it wrote, whether or not anybody still waited for it. The
+ledger has two columns: what was told with answers, and what calls without one may be billed at most. The bill is
+itemised, so that the two are compared call by call: calls with an answer must be billed at what the ledger says, to the
+last digit; all others must be calls that the gateway gave up, and cost no more than the ledger set aside for them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 import uvloop
 from benchmarks.gateway_scenarios.stage import FIRST, SECOND, TICKET, Simulator, question, rss_mb, simulator
 from pipeline.errors import AnswerError, BudgetError, CallError, RefusalError
-from pipeline.llm import Gateway, GatewayPolicy, LocalLedger, Period
+from pipeline.llm import CallDetails, Gateway, GatewayPolicy, LocalLedger, Period, Unobserved
 from pipeline.llm.breaker import BreakerPolicy
 from pipeline.llm.budget import ANY
 
@@ -37,14 +43,30 @@ def run(questions: int = 37_000, share: float = 0.05) -> dict[str, Any]:
     faults = dict.fromkeys(FAULTS, share)
     wire = {"latency": {"p50_s": 0.02, "p99_s": 0.1}, "faults": faults, "retry_after_s": 0.01}
     # With four faults for each good answer a question takes 2.7 calls.
-    with simulator({"openai": wire, "anthropic": wire}) as provider:
-        return uvloop.run(_soak(provider, questions))
+    profile = {"openai": wire, "anthropic": wire, "itemised_bill": True}
+    with simulator(profile) as provider, tempfile.TemporaryFile("w+") as file:
+        return uvloop.run(_soak(provider, questions, _Receipts(file)))
 
 
-async def _soak(provider: Simulator, questions: int) -> dict[str, Any]:
+class _Receipts(Unobserved):
+    """What was booked for each call with an answer, by the provider's name for it. In a file: memory is measured."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def called(self, details: CallDetails) -> None:
+        if details.attempt.reply_id:
+            self._file.write(f"{details.attempt.reply_id} {details.attempt.cost_usd}\n")
+
+    def read(self) -> dict[str, Decimal]:
+        self._file.seek(0)
+        return {name: Decimal(cost) for name, cost in map(str.split, self._file)}
+
+
+async def _soak(provider: Simulator, questions: int, receipts: _Receipts) -> dict[str, Any]:
     ledger = LocalLedger()
     accounts = {wire: provider.account(wire, timeout_s=TIMEOUT_S) for wire in ("openai", "anthropic")}
-    subject = Gateway(accounts, POLICY, ledger=ledger)
+    subject = Gateway(accounts, POLICY, ledger=ledger, observer=receipts)
     ends: Counter[str] = Counter()
     numbers, memory = iter(range(questions)), list[float]()
 
@@ -56,12 +78,17 @@ async def _soak(provider: Simulator, questions: int) -> dict[str, Any]:
 
     began = datetime.now(UTC)
     await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
+    seconds = round((datetime.now(UTC) - began).total_seconds(), 1)
     state = await asyncio.to_thread(provider.control)
+    bill = {item["id"]: Decimal(item["cost_usd"]) for item in await asyncio.to_thread(provider.bill_items)}
     status = subject.status()
     await subject.close()
-    spent = ledger.spent(ANY, ANY, Period.MONTH, datetime.now(UTC)).usd
-    bill = state["bill"]
-    delivered = _paid_for(bill["delivered"])
+    spent = ledger.spent(ANY, ANY, Period.MONTH, datetime.now(UTC))
+    paid = receipts.read()
+    whole = sum((Decimal(part["cost_usd"]) for part in state["bill"].values()), Decimal(0))
+    settled = sum((bill.get(name, Decimal(0)) for name in paid), Decimal(0))
+    given_up = {name: cost for name, cost in bill.items() if name not in paid}
+    maybe_billed = sum(route.maybe_billed for route in status.routes)
     provider_calls = sum(state[wire]["requests"] for wire in ("openai", "anthropic"))
     gateway_calls = sum(route.calls for route in status.routes)
     growth_mb = round(memory[-1] - memory[len(memory) // 4], 1)
@@ -71,17 +98,27 @@ async def _soak(provider: Simulator, questions: int) -> dict[str, Any]:
         "accounted_for": sum(ends.values()),
         "provider_calls": provider_calls,
         "gateway_calls": gateway_calls,
-        "ledger_usd": str(spent),
-        "bill_for_what_arrived_usd": str(delivered),
-        "bill_for_what_got_lost_usd": bill["undelivered"]["cost_usd"],
-        "calls_maybe_billed": sum(route.maybe_billed for route in status.routes),
+        "bill_usd": str(whole),
+        "answers": {
+            "calls": len(paid),
+            "ledger_usd": str(spent.usd),
+            "billed_usd": str(settled),
+        },
+        "given_up": {
+            "calls": maybe_billed,
+            "calls_billed": len(given_up),
+            "ledger_at_most_usd": str(spent.unsettled_usd),
+            "billed_usd": str(sum(given_up.values(), Decimal(0))),
+        },
         "memory_mb": [round(value, 1) for value in memory],
         "memory_growth_mb": growth_mb,
-        "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
+        "seconds": seconds,
         "reached": {
             "answers_refusals_dead_are_asked": sum(ends.values()) == questions,
             "every_call_is_counted": provider_calls == gateway_calls,
-            "ledger_equals_bill": spent == delivered,
+            "ledger_equals_bill": paid == {name: bill[name] for name in paid if name in bill} and spent.usd == settled,
+            "given_up_within_what_was_set_aside": len(given_up) <= maybe_billed
+            and settled + sum(given_up.values()) == whole <= spent.usd + spent.unsettled_usd,
             "memory_flat": growth_mb <= MOST_GROWTH_MB,
         },
     }
@@ -97,7 +134,3 @@ async def _end(subject: Gateway, number: int) -> str:
     except (BudgetError, CallError) as error:
         return f"dead: {error.cause}"
     return f"answered by {completion.provider}"
-
-
-def _paid_for(lines: Mapping[str, Any]) -> Decimal:
-    return Decimal(lines["cost_usd"])

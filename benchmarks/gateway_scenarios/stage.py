@@ -87,6 +87,11 @@ class Simulator:
         with urllib.request.urlopen(request) as response:
             return cast(dict[str, Any], json.load(response))
 
+    def bill_items(self) -> list[dict[str, Any]]:
+        """Every answer on the bill, where the profile asks for them."""
+        with urllib.request.urlopen(f"{self.control_url}/bill/items") as response:
+            return cast(list[dict[str, Any]], json.load(response)["items"])
+
     def provider(self, wire: str, max_connections: int = 1000) -> Provider:
         if wire == "openai":
             return OpenAIChat(key="sk-bench", base_url=self.openai_url, max_connections=max_connections)

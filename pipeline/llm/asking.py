@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from pipeline.errors import AnswerError, CallError, Cause, ProvidersOutError, RefusalError, Stage
+from pipeline.llm.budget import Spent
 from pipeline.llm.question import FALLBACK, NOBODY, Attempt, Completion, Outage, Outcome, Question, Tier, Usage
 from pipeline.llm.routing import Ladder
 
@@ -27,6 +28,8 @@ class Asking(Generic[T]):
         self.attempts: list[Attempt] = [] if made is None else made
         self.usage = Usage()
         self.cost_usd = Decimal(0)
+        self.unsettled_usd = Decimal(0)
+        self.unsettled_tokens = 0
         self.failures = 0
         """Failures of models that were answering others: only these may be this record's own fault."""
         self.resting: set[int] = set()
@@ -70,6 +73,11 @@ class Asking(Generic[T]):
         """In and out, of all calls together."""
         return self.usage.input_tokens + self.usage.output_tokens
 
+    @property
+    def spent(self) -> Spent:
+        """What the budgets are told."""
+        return Spent(self.cost_usd, self.tokens, self.unsettled_usd, self.unsettled_tokens)
+
     @contextmanager
     def in_line(self) -> Iterator[None]:
         """Its turn will come: the deadline stands still."""
@@ -93,6 +101,9 @@ class Asking(Generic[T]):
                 self._answering_s += attempt.latency_s
             self.usage += usage
             self.cost_usd += attempt.cost_usd
+            if attempt.maybe_billed:
+                self.unsettled_usd += attempt.unsettled_usd
+                self.unsettled_tokens += attempt.unsettled_tokens
 
     def completion(self, answer: T, tier: Tier, *, simulated: bool) -> Completion[T]:
         """The answer with its provenance."""

@@ -48,7 +48,8 @@ class Hard(StrEnum):
 class Budget:
     """A limit in dollars, tokens or both (0: none) for a tenant, an enrichment, or all of them together.
 
-    From `soft_share` of it on, records get no second opinion and somebody is told; at the limit `hard` is done.
+    From `soft_share` of it on, records get no second opinion and somebody is told; at the limit `hard` is done. Calls
+    that were given up count as if they were billed in full: a limit holds whatever the provider makes of them.
     """
 
     tenant: str = ANY
@@ -70,16 +71,28 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Money and tokens."""
+    """Money and tokens that calls were billed at, and beside it what calls without an answer may be billed at most."""
 
     usd: Decimal = Decimal(0)
     tokens: int = 0
+    unsettled_usd: Decimal = Decimal(0)
+    unsettled_tokens: int = 0
 
     def __add__(self, other: Spent) -> Spent:
-        return Spent(self.usd + other.usd, self.tokens + other.tokens)
+        return Spent(
+            self.usd + other.usd,
+            self.tokens + other.tokens,
+            self.unsettled_usd + other.unsettled_usd,
+            self.unsettled_tokens + other.unsettled_tokens,
+        )
 
     def __sub__(self, other: Spent) -> Spent:
-        return Spent(self.usd - other.usd, self.tokens - other.tokens)
+        return Spent(
+            self.usd - other.usd,
+            self.tokens - other.tokens,
+            self.unsettled_usd - other.unsettled_usd,
+            self.unsettled_tokens - other.unsettled_tokens,
+        )
 
 
 NOTHING = Spent()
@@ -128,12 +141,12 @@ class Level(StrEnum):
 
 
 def level(budget: Budget, spent: Spent) -> Level:
-    """Where `spent` (what is on its way included) leaves the budget."""
+    """Where `spent` (what is on its way, and what was given up, included) leaves the budget."""
     used = Decimal(0)
     if budget.usd:
-        used = spent.usd / budget.usd
+        used = (spent.usd + spent.unsettled_usd) / budget.usd
     if budget.tokens:
-        used = max(used, Decimal(spent.tokens) / budget.tokens)
+        used = max(used, Decimal(spent.tokens + spent.unsettled_tokens) / budget.tokens)
     if used >= 1:
         return Level.HARD
     return Level.SOFT if used >= budget.soft_share else Level.FREE

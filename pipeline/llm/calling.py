@@ -32,6 +32,7 @@ from pipeline.llm.underway import Pass
 T = TypeVar("T")
 
 MAX_KNOWN_TENANTS = 10_000
+FREE = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,6 @@ class Caller:
     def write_down(self, asking: Asking[T], answered: Answered, outcome: Outcome) -> None:
         """What a reply was worth, once that is known."""
         tier, usage = answered.rung.tier, answered.reply.usage
-        priced = self._accounts[tier.provider].priced
-        cost_usd = self.prices[tier.provider].cost(tier.model, usage) if priced else Decimal(0)
         self._record(
             asking,
             Attempt(
@@ -132,7 +131,8 @@ class Caller:
                 answered.latency_s,
                 usage.input_tokens,
                 usage.output_tokens,
-                cost_usd,
+                self._price(tier, usage),
+                reply_id=answered.reply.id,
             ),
             usage,
         )
@@ -144,11 +144,7 @@ class Caller:
         tier = candidates[0].tier
         cost = self._routes.of(tier).expected_use(asking.question.estimated_tokens, tier.max_tokens)
         usage = Usage(cost.input_tokens, 0, cost.output_tokens)
-        priced = self._accounts[tier.provider].priced
-        return Spent(
-            self.prices[tier.provider].cost(tier.model, usage) if priced else Decimal(0),
-            cost.input_tokens + cost.output_tokens,
-        )
+        return Spent(self._price(tier, usage), cost.input_tokens + cost.output_tokens)
 
     def more_room(self, asking: Asking[T], max_tokens: int) -> int:
         """What an answer that was cut off may take at its second try, in tokens: more, inside the record's cap."""
@@ -156,6 +152,10 @@ class Caller:
         if not self._policy.max_tokens:
             return room
         return min(room, self._policy.max_tokens - asking.tokens - asking.question.estimated_tokens)
+
+    def _price(self, tier: Tier, usage: Usage) -> Decimal:
+        """US dollars; nothing at a server of one's own."""
+        return self.prices[tier.provider].cost(tier.model, usage) if self._accounts[tier.provider].priced else FREE
 
     def _check_cap(self, asking: Asking[T], input_tokens: int) -> None:
         """Answers that make the next prompt longer, or models that never answer validly, must not become a spiral."""
@@ -213,7 +213,7 @@ class Caller:
         return None
 
     async def _ask(self, asking: Asking[T], rung: Rung, route: Route, granted: Pass, request: Request) -> Answered:
-        tier = rung.tier
+        at_most = Usage(granted.cost.input_tokens, 0, request.max_tokens)
         try:
             try:
                 async with granted.patience:
@@ -221,29 +221,29 @@ class Caller:
             except TimeoutError:
                 raise ProviderError(Failure.TIMEOUT, maybe_billed=True) from None
         except ProviderError as error:
-            self._failed(asking, tier, Outcome(error.failure), error.status, route.leave_failed(granted, error), error)
+            latency_s = route.leave_failed(granted, error)
+            lost = at_most if error.maybe_billed else None
+            self._failed(asking, rung.tier, Outcome(error.failure), error.status, latency_s, lost)
             raise
         except BaseException:
             latency_s = route.leave_cancelled(granted, overdue=asking.left_s() == 0)
-            self._failed(asking, tier, Outcome.CANCELLED, None, latency_s)
+            self._failed(asking, rung.tier, Outcome.CANCELLED, None, latency_s, at_most)
             raise
         return Answered(reply, route.leave(granted, reply), rung)
 
     def _failed(
-        self,
-        asking: Asking[T],
-        tier: Tier,
-        outcome: Outcome,
-        status: int | None,
-        latency_s: float,
-        error: ProviderError | None = None,
+        self, asking: Asking[T], tier: Tier, outcome: Outcome, status: int | None, latency_s: float, lost: Usage | None
     ) -> None:
-        maybe_billed = error is None or error.maybe_billed
-        self._record(
-            asking,
-            Attempt(tier.provider, tier.model, tier.name, outcome, status, latency_s, maybe_billed=maybe_billed),
-            NOTHING_USED,
-        )
+        """`lost` is what may be billed although no answer came."""
+        attempt = Attempt(tier.provider, tier.model, tier.name, outcome, status, latency_s)
+        if lost is not None:
+            attempt = replace(
+                attempt,
+                maybe_billed=True,
+                unsettled_usd=self._price(tier, lost),
+                unsettled_tokens=lost.input_tokens + lost.output_tokens,
+            )
+        self._record(asking, attempt, NOTHING_USED)
 
     def _record(self, asking: Asking[T], attempt: Attempt, usage: Usage) -> None:
         asking.record(attempt, usage)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from pipeline.errors import AnswerError, BudgetError, CallError, ProvidersOutError, UsageError
 from pipeline.llm.accounts import open_accounts
 from pipeline.llm.asking import Asking
-from pipeline.llm.budget import Budget, Ledger, LocalLedger, Spent
+from pipeline.llm.budget import Budget, Ledger, LocalLedger
 from pipeline.llm.cache import AnswerStore
 from pipeline.llm.calling import Caller
 from pipeline.llm.climbing import Climber
@@ -167,7 +167,7 @@ class Gateway:
         try:
             return await self._climber.climb(asking)
         finally:
-            self._spending.settle(allowance, Spent(asking.cost_usd, asking.tokens))
+            self._spending.settle(allowance, asking.spent)
 
     async def close(self) -> None:
         """Ends all connections."""

@@ -159,8 +159,8 @@ class Outcome(StrEnum):
 class Attempt:
     """One call that was made. `status` is HTTP's, None when no response came.
 
-    `maybe_billed`: no answer came, but the request had been sent, so the provider may charge for it. Its cost is not
-    known and is not in `cost_usd`.
+    `maybe_billed`: no answer came, but the request had been sent, so the provider may charge for it. Nobody tells what:
+    that is not in `cost_usd`, and `unsettled_usd` is what it may be, its estimated prompt and all of its `max_tokens`.
     """
 
     provider: str
@@ -173,6 +173,10 @@ class Attempt:
     output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     maybe_billed: bool = False
+    unsettled_usd: Decimal = Decimal(0)
+    unsettled_tokens: int = 0
+    reply_id: str = ""
+    """What the provider calls its reply: by this the call is found on its bill."""
 
 
 @dataclass(frozen=True, slots=True)

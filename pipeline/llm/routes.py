@@ -69,6 +69,7 @@ class Routes:
         counts.output_tokens += attempt.output_tokens
         counts.cost_usd += attempt.cost_usd
         counts.maybe_billed += attempt.maybe_billed
+        counts.unsettled_usd += attempt.unsettled_usd
 
     def status(self) -> tuple[RouteStatus, ...]:
         """Figures of every route used so far, in order of provider and model."""
@@ -87,6 +88,7 @@ class Routes:
                 output_tokens=counts.output_tokens,
                 cost_usd=counts.cost_usd,
                 maybe_billed=counts.maybe_billed,
+                unsettled_usd=counts.unsettled_usd,
                 running=route.running,
                 waiting=route.waiting + route.parked,
             )
@@ -127,6 +129,7 @@ class _Counts:
     output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     maybe_billed: int = 0
+    unsettled_usd: Decimal = Decimal(0)
 
 
 _FAILED = frozenset(

@@ -39,6 +39,8 @@ class RouteStatus:
     """Calls that wait for quota, for a place, or for the provider to come back."""
     maybe_billed: int = 0
     """Calls whose answer never came although the request was sent: the provider's bill may hold them."""
+    unsettled_usd: Decimal = Decimal(0)
+    """What they may be billed at most; not in `cost_usd`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,8 +157,9 @@ class AnthropicMessages:
         usage = said.usage
         refusing = said.stop is Stop.REFUSAL
         details = {"type": "refusal", "category": None, "explanation": "(simulated) declined"} if refusing else None
+        name = f"msg_sim_{number:012x}"
         body = {
-            "id": f"msg_sim_{number:012x}",
+            "id": name,
             "type": "message",
             "role": "assistant",
             "model": ask.model,
@@ -178,7 +179,7 @@ class AnthropicMessages:
                 "service_tier": "standard",
             },
         }
-        return _reply(200, body, headers, number)
+        return _reply(200, body, headers, number, name)
 
     def models(self, names: Iterable[str], number: int) -> Reply:
         listed = [
@@ -271,8 +272,8 @@ def _too_many(message: str, wait_s: float, headers: Headers, number: int) -> Rep
     return _reply(429, _error("rate_limit_error", message), {**headers, **wait}, number)
 
 
-def _reply(status: int, body: Mapping[str, object], headers: Headers, number: int) -> Reply:
+def _reply(status: int, body: Mapping[str, object], headers: Headers, number: int, name: str = "") -> Reply:
     request_id = f"req_sim_{number:020x}"
     own = {"request-id": request_id, "anthropic-organization-id": _ORGANIZATION}
     shown = {**body, "request_id": request_id} if status >= 400 else body
-    return Reply(status, orjson.dumps(shown), {**cast(dict[str, str], headers), **own})
+    return Reply(status, orjson.dumps(shown), {**cast(dict[str, str], headers), **own}, id=name)

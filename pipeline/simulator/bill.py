@@ -53,16 +53,44 @@ class Line:
         return total
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One answer."""
+
+    wire: WireName
+    model: str
+    usage: Usage
+    delivered: bool
+
+    def cost(self) -> Decimal | None:
+        """US dollars, exact; None for a model without a price."""
+        line = Line()
+        line.add(self.usage)
+        return line.cost(self.wire, self.model)
+
+
 @dataclass(slots=True)
 class Bill:
     """Answers delivered, and those whose client had gone or was cut off: a vendor charges for both."""
 
     delivered: dict[tuple[WireName, str], Line] = field(default_factory=dict)
     undelivered: dict[tuple[WireName, str], Line] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+    """Each answer by its id, where the profile asks for an itemised bill."""
 
-    def add(self, wire: WireName, model: str, usage: Usage, *, delivered: bool) -> None:
+    def add(self, wire: WireName, model: str, usage: Usage, *, delivered: bool, item: str = "") -> None:
+        """One answer; `item` is its id, where it is to be listed."""
         lines = self.delivered if delivered else self.undelivered
         lines.setdefault((wire, model), Line()).add(usage)
+        if item:
+            self.items[item] = Item(wire, model, usage, delivered)
+
+    def itemised(self) -> list[dict[str, object]]:
+        """Every listed answer, in order."""
+        return [
+            {"id": name, "model": item.model, "delivered": item.delivered, "cost_usd": _shown(item.cost())}
+            for name, item in self.items.items()
+        ]
 
     def statement(self) -> dict[str, object]:
         """The bill as JSON: counts as numbers, money as strings, `null` where a model has no price."""

@@ -68,6 +68,8 @@ class Reply:
     body: bytes
     headers: Headers
     content_type: str = "application/json"
+    id: str = ""
+    """What an answer is called, in its body and on the bill."""
 
 
 class Silence(StrEnum):

@@ -144,8 +144,9 @@ class OpenAIChat:
     def said(self, ask: Ask, said: Said, headers: Headers, number: int, wall: float) -> Reply:
         usage = said.usage
         refusing = said.stop is Stop.REFUSAL
+        name = f"chatcmpl-sim-{number:012x}"
         body = {
-            "id": f"chatcmpl-sim-{number:012x}",
+            "id": name,
             "object": "chat.completion",
             "created": int(wall),
             "model": ask.model,
@@ -177,7 +178,7 @@ class OpenAIChat:
             "service_tier": "default",
             "system_fingerprint": "simulated",
         }
-        return _reply(200, body, headers, number)
+        return _reply(200, body, headers, number, name)
 
     def models(self, names: Iterable[str], number: int) -> Reply:
         listed = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in names]
@@ -290,10 +291,10 @@ def _too_many(message: str, kind: str, wait_s: float, headers: Headers, number: 
     return _reply(429, _error(message, kind, code="rate_limit_exceeded"), {**headers, **wait}, number)
 
 
-def _reply(status: int, body: object, headers: Headers, number: int) -> Reply:
+def _reply(status: int, body: object, headers: Headers, number: int, name: str = "") -> Reply:
     own = {
         "x-request-id": f"req_sim{number:029x}",
         "openai-organization": _ORGANIZATION,
         "openai-version": "2020-10-01",
     }
-    return Reply(status, orjson.dumps(body), {**cast(dict[str, str], headers), **own})
+    return Reply(status, orjson.dumps(body), {**cast(dict[str, str], headers), **own}, id=name)

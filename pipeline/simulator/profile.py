@@ -2,6 +2,7 @@
 
     seed: 1                              # the same seed and the same requests: the same latencies, faults and answers
     record_requests: 0                   # how many of the last requests GET /control/requests shows
+    itemised_bill: false                 # whether GET /control/bill/items lists every answer
     recorded_answers: answers.jsonl      # answers to replay (see recordings.py); relative to the profile
     openai:                              # and the same for `anthropic:`
       latency: {p50_s: 0.4, p99_s: 2.0}  # log-normal; 0 is at once
@@ -154,6 +155,7 @@ class Profile(_Part):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     record_requests: Annotated[int, Field(ge=0, le=100_000)] = 0
     recorded_answers: str = ""
+    itemised_bill: bool = False
     openai: WireProfile = WireProfile()
     anthropic: WireProfile = WireProfile()
 

@@ -98,7 +98,8 @@ class Provider:
         traffic.outcomes[plan.outcome if delivered or plan.silence else "client_gone"] += 1
         if plan.usage is None:
             return
-        self.bill.add(plan.wire, plan.model, plan.usage, delivered=delivered and plan.silence is None)
+        item = plan.reply.id if plan.reply is not None and self.profile.itemised_bill else ""
+        self.bill.add(plan.wire, plan.model, plan.usage, delivered=delivered and plan.silence is None, item=item)
         if plan.settle is not None:
             quota, limits, admitted = plan.settle
             usage = plan.usage

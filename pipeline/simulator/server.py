@@ -118,6 +118,7 @@ class _Handler:
             ("POST", "/control"): self._change,
             ("GET", "/control/requests"): self._requests,
             ("GET", "/control/bill"): self._bill,
+            ("GET", "/control/bill/items"): self._bill_items,
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -187,6 +188,9 @@ class _Handler:
 
     async def _bill(self, request: web.BaseRequest) -> web.StreamResponse:
         return _json(self._provider.bill.statement())
+
+    async def _bill_items(self, request: web.BaseRequest) -> web.StreamResponse:
+        return _json({"items": self._provider.bill.itemised()})
 
 
 def _request(message: object, payload: object, protocol: object, writer: object, task: object) -> web.BaseRequest:

@@ -84,11 +84,14 @@ def _dead(status: WorkerStatus) -> Iterable[Observation]:
     ]
 
 
-def _cost(status: WorkerStatus) -> Iterable[Observation]:
-    return [
-        Observation(float(route.cost_usd), {"provider": route.provider, "model": route.model})
-        for route in status.gateway.routes
-    ]
+def _cost(field: str) -> _Observe:
+    def observe(status: WorkerStatus) -> Iterable[Observation]:
+        return [
+            Observation(float(getattr(route, field)), {"provider": route.provider, "model": route.model})
+            for route in status.gateway.routes
+        ]
+
+    return observe
 
 
 def _route(field: str) -> _Observe:
@@ -158,7 +161,8 @@ _COUNTERS: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_calls_maybe_billed", "", "Calls whose answer got lost on the way back", _route("maybe_billed")),
     ("pipeline_input_tokens", "", "Tokens read by a model", _route("input_tokens")),
     ("pipeline_output_tokens", "", "Tokens written by a model", _route("output_tokens")),
-    ("pipeline_cost_usd", "", "Price of all calls in US dollars, rounded", _cost),
+    ("pipeline_cost_usd", "", "Price of all calls in US dollars, rounded", _cost("cost_usd")),
+    ("pipeline_cost_unsettled_usd", "", "What calls without an answer may be billed at most", _cost("unsettled_usd")),
     ("pipeline_breaker_opened", "", "Times a breaker opened", _route("breaker_opened")),
     ("pipeline_cache_answers", "", "Questions by whether an answer was there already", _cache),
     ("pipeline_cache_saved_usd", "", "Price of the calls that were not made again, in US dollars", _saved),

@@ -74,7 +74,8 @@ def _reply(content: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> R
     try:
         data = orjson.loads(content)
         text = "".join(block["text"] for block in data["content"] if block["type"] == "text")
-        return Reply(text, _STOPS.get(data.get("stop_reason"), Stop.END), _usage(data.get("usage") or {}), limits)
+        stop, usage = _STOPS.get(data.get("stop_reason"), Stop.END), _usage(data.get("usage") or {})
+        return Reply(text, stop, usage, limits, str(data.get("id") or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ProviderError(Failure.GARBLED, status=status, limits=limits, maybe_billed=True) from None
 

@@ -80,7 +80,8 @@ def _reply(content: bytes, status: int, headers: list[tuple[bytes, bytes]]) -> R
         message = choice["message"]
         refused = bool(message.get("refusal"))
         stop = Stop.REFUSAL if refused else _STOPS.get(choice.get("finish_reason"), Stop.END)
-        return Reply(str(message.get("content") or ""), stop, _usage(data.get("usage") or {}), limits)
+        text, usage = str(message.get("content") or ""), _usage(data.get("usage") or {})
+        return Reply(text, stop, usage, limits, str(data.get("id") or ""))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise ProviderError(Failure.GARBLED, status=status, limits=limits, maybe_billed=True) from None
 

@@ -68,6 +68,8 @@ class Reply:
     stop: Stop
     usage: Usage
     limits: Limits = NO_LIMITS
+    id: str = ""
+    """What the provider calls it, also in its own records; empty where it does not say."""
 
 
 class Failure(StrEnum):

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from pipeline.errors import BudgetError
-from pipeline.llm import Attempt, Gateway, GatewayPolicy, HedgePolicy, Lane, Outage, Outcome, Tier
-from pipeline.llm.providers.provider import Failure, Reply, Request
+from pipeline.errors import BudgetError, ProvidersOutError
+from pipeline.llm import (
+    Account,
+    Attempt,
+    Budget,
+    Gateway,
+    GatewayPolicy,
+    Hard,
+    HedgePolicy,
+    Lane,
+    LocalLedger,
+    Outage,
+    Outcome,
+    Period,
+    Tier,
+    Usage,
+)
+from pipeline.llm.budget import ANY
+from pipeline.llm.prices import Prices
+from pipeline.llm.providers.provider import Failure, ProviderError, Reply, Request
 from pipeline.llm.providers.scripted import ScriptedProvider
 from tests.unit.llm.questions import LARGE, SMALL, SMALL_ELSEWHERE, Watcher, fails, gateway, question, says, writes
 
@@ -99,6 +118,36 @@ def test_answers_that_come_as_the_caller_gives_up_are_paid(run: Run) -> None:
             await task
         assert len(made) == 2, "a call has no end"
         assert all(attempt.cost_usd > 0 or attempt.maybe_billed for attempt in made)
+
+    run(main())
+
+
+def test_what_a_call_without_an_answer_may_cost_is_set_aside_and_counts_in_the_budgets(run: Run) -> None:
+    async def main() -> None:
+        lost = ProviderError(Failure.UNREACHABLE, maybe_billed=True)
+        ledger, wall = LocalLedger(), datetime(2026, 11, 2, tzinfo=UTC)
+        policy = GatewayPolicy(cache=None, budgets=(Budget(usd=Decimal("0.01"), hard=Hard.DEAD_LETTER),))
+        subject = Gateway(
+            {"openai": Account(ScriptedProvider([lost, says()], always=lost))},
+            policy,
+            ledger=ledger,
+            clock=asyncio.get_running_loop().time,
+            wall=wall.timestamp,
+        )
+        completion = await subject.complete(question())
+        spent = ledger.spent(ANY, ANY, Period.DAY, wall)
+        assert spent.usd == completion.cost_usd == Prices("openai").cost(SMALL.model, Usage(100, 0, 10))
+        at_most = Usage(100, 0, SMALL.max_tokens)
+        assert spent.unsettled_usd == Prices("openai").cost(SMALL.model, at_most)
+        assert spent.unsettled_tokens == 600
+        assert subject.status().routes[0].unsettled_usd == spent.unsettled_usd
+        with pytest.raises(BudgetError):
+            for _ in range(100):
+                with suppress(ProvidersOutError):
+                    await subject.complete(question(outage=Outage.DEAD_LETTER, deadline=timedelta(seconds=1)))
+        spent = ledger.spent(ANY, ANY, Period.DAY, wall)
+        assert spent.usd == completion.cost_usd, "nothing more was billed for certain"
+        await subject.close()
 
     run(main())
 
