@@ -81,7 +81,8 @@ class Rehearsal:
         question = self._questions.question(str(record.get(self._spec.tenant, "")), found.prompt, reading.redaction)
         found.schema_tokens = question.schema_tokens
         outage = Outage.DEAD_LETTER if question.outage is Outage.WAIT else question.outage
-        question = replace(question, outage=outage, lane=Lane.INTERACTIVE, read=_noting(question.read, found.problems))
+        read = _noting(question.read, found.problems)
+        question = replace(question, outage=outage, patient=False, lane=Lane.INTERACTIVE, read=read)
         found.completion = completion = await self._gateway.complete(question, found.attempts)
         if not completion.safe:
             self._questions.check(completion.answer, reading.redaction)

@@ -13,10 +13,8 @@ import openai
 import uvloop
 from benchmarks.gateway_scenarios.peers import Peers
 from benchmarks.gateway_scenarios.stage import (
-    CONTEXT,
     FIRST,
     SCHEMA,
-    TEMPLATE,
     TICKET,
     Simulator,
     at_once,
@@ -27,7 +25,6 @@ from benchmarks.gateway_scenarios.stage import (
     simulator,
 )
 from pipeline.llm.providers.provider import Request
-from pipeline.redact.redacted import Redacted
 
 IN_FLIGHT = 1000
 LATENCY_S = 5.0
@@ -129,9 +126,8 @@ WAYS = {"sdk_create": _sdk_create, "adapter": _adapter, "gateway": _gateway}
 
 
 def _request(number: int) -> Request:
-    prompt = TEMPLATE.render(
-        CONTEXT, {"subject": Redacted.authored("charge"), "body": Redacted.authored(f"{TICKET} {number}")}
-    )
+    # Rendered as the gateway's questions are: what the prompt takes is on both sides.
+    prompt = question(f"{TICKET} {number}").prompt
     return Request(FIRST.model, prompt.system, prompt.user.text, "ticket", SCHEMA, FIRST.max_tokens, user_hash="0" * 32)
 
 

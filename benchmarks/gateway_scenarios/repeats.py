@@ -41,5 +41,5 @@ async def _repeats(provider: Simulator, questions: int) -> dict[str, Any]:
         "cached": sum(cached),
         "shared_in_flight": status.cache.shared,
         "saved_usd": str(status.cache.saved_usd),
-        "reached": state["openai"]["requests"] == distinct,
+        "reached": {"calls_are_the_distinct_questions": state["openai"]["requests"] == distinct},
     }

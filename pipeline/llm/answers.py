@@ -62,13 +62,16 @@ def _parse(text: str) -> object:
     """Strictly: no lone surrogates, no NaN, and no name twice in one object (the second would silently win)."""
     found: object = orjson.loads(text)
     if text.count(":") > 1:
-        json.loads(text, object_pairs_hook=_without_twins)
+        _TWINS.decode(text)
     return found
 
 
 def _without_twins(pairs: list[tuple[str, object]]) -> None:
     if len({name for name, _ in pairs}) != len(pairs):
         raise ValueError("a name stands twice")
+
+
+_TWINS = json.JSONDecoder(object_pairs_hook=_without_twins)
 
 
 def _one_object(text: str) -> bool:

@@ -137,6 +137,10 @@ class Asking(Generic[T]):
         seconds = self.question.deadline.total_seconds()
         return ProvidersOutError(f"no provider answered within {seconds:g} s")
 
+    def nobody(self) -> ProvidersOutError:
+        """Nobody can be asked now, and this is not waited for."""
+        return ProvidersOutError(f"no provider can be asked now, after {len(self.attempts)} calls")
+
     def late(self) -> CallError:
         """The deadline is over and none of the answers is one to use."""
         if self.question.outage is not Outage.WAIT:

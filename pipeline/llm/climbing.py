@@ -86,8 +86,8 @@ class Climber:
 
     async def _park(self, asking: Asking[T], candidates: list[Rung]) -> None:
         """Waits until one of the candidates' providers may be back."""
-        if asking.has_backup:
-            raise asking.outage()
+        if asking.has_backup or not asking.question.patient:
+            raise asking.nobody()
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for route in {id(route): route for route in (self._routes.of(rung.tier) for rung in candidates)}.values():
             route.park(waiter)

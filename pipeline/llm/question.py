@@ -96,6 +96,8 @@ class Question(Generic[T]):
     deadline: timedelta = timedelta(minutes=5)
     schema_tokens: int = 0
     """About what providers count the answer's schema at; reserved with the prompt."""
+    patient: bool = True
+    """False: when nobody can be asked that is the end, at once. For people who try something out."""
 
     @property
     def estimated_tokens(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 import anthropic
@@ -13,6 +14,10 @@ import httpx2
 import openai
 import orjson
 import pytest
+from pipeline.llm.prices import Prices
+from pipeline.llm.providers.anthropic_messages import AnthropicMessages
+from pipeline.llm.providers.openai_chat import OpenAIChat
+from pipeline.llm.providers.provider import Provider, Request
 from pipeline.simulator.profile import Profile
 from pipeline.simulator.server import Server
 
@@ -450,6 +455,22 @@ async def test_the_bill_is_the_sum_of_the_usages_told(start: Start, server: Serv
     assert line["input_tokens"] == sum(answer.input_tokens for answer in answers)
     assert line["output_tokens"] == sum(answer.output_tokens for answer in answers)
     assert float(line["cost_usd"]) > 0
+
+
+async def test_a_reply_is_found_on_the_itemised_bill_by_its_id(start: Start, server: Server) -> None:
+    vendor = await start()
+    await _control(server, {"itemised_bill": True})
+    wires: Mapping[str, tuple[Provider, str]] = {
+        "openai": (OpenAIChat(key="sk-test", base_url=server.openai_url), "gpt-5-mini"),
+        "anthropic": (AnthropicMessages(key="sk-test", base_url=server.anthropic_url), "claude-haiku-4-5"),
+    }
+    provider, model = wires[vendor.name]
+    reply = await provider.ask(Request(model, _SYSTEM, _PROMPT, "ticket", _SCHEMA, 300), 5)
+    await provider.close()
+    async with _plain() as http:
+        (item,) = (await http.get(f"{server.control_url}/bill/items")).json()["items"]
+    assert item["id"] == reply.id != ""
+    assert Decimal(item["cost_usd"]) == Prices(vendor.name).cost(model, reply.usage)
 
 
 async def test_what_reached_the_wire_can_be_read_back(start: Start, server: Server) -> None:

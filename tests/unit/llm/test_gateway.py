@@ -400,6 +400,19 @@ def test_an_outage_is_a_dead_letter_only_where_the_enrichment_says_so(run: Run) 
     run(main())
 
 
+def test_who_only_tries_something_out_is_told_of_an_outage_within_seconds(run: Run) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        subject = gateway(openai=ScriptedProvider())
+        began = loop.time()
+        with pytest.raises(ProvidersOutError) as caught:
+            await subject.complete(question(outage=Outage.DEAD_LETTER, patient=False))
+        assert loop.time() - began < 10
+        assert 3 <= len(caught.value.attempts) < 10, "a moment of failure is still retried"
+
+    run(main())
+
+
 def test_one_record_alone_waits_through_hours_of_silence(run: Run) -> None:
     async def main() -> None:
         hanging = ScriptedProvider(always=says(), latency_s=3600)

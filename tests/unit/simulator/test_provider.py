@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from decimal import Decimal
 
 import orjson
 import pytest
@@ -105,6 +106,23 @@ def test_only_answers_that_arrive_are_on_the_bill_as_delivered() -> None:
     assert provider.bill.undelivered["openai", "m"].requests == 2
     assert dict(provider.traffic["openai", "m"].outcomes) == {"cut": 1, "ok": 1, "client_gone": 1}
     assert provider.traffic["openai", "m"].in_flight == 0
+
+
+def test_an_itemised_bill_names_each_answer_as_its_client_knows_it_and_adds_up() -> None:
+    provider = _provider(itemised_bill=True)
+    plans = [_decide(provider, body=_body(text, model="gpt-4.1-mini")) for text in ("one", "two", "three")]
+    for delivered, plan in zip((True, False, True), plans, strict=True):
+        provider.finish(plan, 1000.0, delivered=delivered)
+    told = [orjson.loads(plan.reply.body)["id"] for plan in plans if plan.reply]
+    items = provider.bill.itemised()
+    assert [item["id"] for item in items] == told
+    assert [item["delivered"] for item in items] == [True, False, True]
+    whole = sum(Decimal(str(item["cost_usd"])) for item in items)
+    lines = (*provider.bill.delivered.items(), *provider.bill.undelivered.items())
+    assert whole == sum(line.cost(wire, model) or 0 for (wire, model), line in lines) > 0
+    silent = _provider()
+    silent.finish(_decide(silent), 1000.0, delivered=True)
+    assert silent.bill.itemised() == [], "nobody asked for it"
 
 
 def test_reasoning_is_billed_and_takes_room_from_the_answer() -> None:
