@@ -62,7 +62,10 @@ def _parse(text: str) -> object:
     """Strictly: no lone surrogates, no NaN, and no name twice in one object (the second would silently win)."""
     found: object = orjson.loads(text)
     if text.count(":") > 1:
-        _TWINS.decode(text)
+        try:
+            _TWINS.decode(text)
+        except RecursionError:
+            raise ValueError("too deep") from None
     return found
 
 

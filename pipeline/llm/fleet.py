@@ -51,23 +51,26 @@ def first_share(workers: int) -> float:
 class Share:
     """This worker's part of one pool, from 0 to 1."""
 
-    def __init__(self, first: float) -> None:
-        self.held = first
-        self._fair = first
-        """What the fleet said last, or what is fair as far as this worker knows."""
+    def __init__(self, workers: int = 0) -> None:
+        """As one of `workers`; 0: nobody knows how many."""
+        self.held = self._fair = first_share(workers)
+        self._known = workers > 0
+        """Whether what is fair has been said, by the fleet or in the settings."""
         self._refused = 0
 
     def agreed(self, share: float) -> None:
         """The fleet's word. A share that falls is taken over at once, one that grows is approached by doubling: while
         workers come and go, the sum of what they believe stays near the whole."""
         self.held = self._fair = min(share, 2 * self.held + FIRST_SHARE)
+        self._known = True
 
     def alone(self, *, wanting: bool, left: float | None, refused: int) -> None:
         """The fleet is away. What was fair stays; more is taken while calls wait and the provider has plenty left, and
-        given back when it refuses. `left` is None where it reports nothing, `refused` counts its 429s."""
+        given back when it refuses (`refused` counts its 429s). Where it reports nothing, `left` is None, more is taken
+        only by those who do not know what is fair."""
         if refused > self._refused:
             self.held = max(self._fair, self.held / 2)
-        elif wanting and (left is None or left >= PLENTY):
+        elif wanting and (not self._known if left is None else left >= PLENTY):
             self.held = min(1.0, self.held * GROWTH)
         self._refused = refused
 
@@ -75,12 +78,12 @@ class Share:
 class ShareKeeper:
     """Asks for this worker's shares twice a second."""
 
-    def __init__(self, fleet: Fleet, routes: Routes, first: float = FIRST_SHARE) -> None:
-        """`first` is the share that the routes' quotas start with."""
+    def __init__(self, fleet: Fleet, routes: Routes, workers: int = 0) -> None:
+        """`workers` as for `first_share`, with which the routes' quotas start."""
         self.sharing = Sharing.SHARED
         self._fleet = fleet
         self._routes = routes
-        self._first = first
+        self._workers = workers
         self._shares: dict[str, Share] = {}
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -130,7 +133,7 @@ class ShareKeeper:
             route.set_share(share.held)
 
     def _share(self, name: str) -> Share:
-        return self._shares.setdefault(name, Share(self._first))
+        return self._shares.setdefault(name, Share(self._workers))
 
     def _turn(self, sharing: Sharing) -> None:
         if sharing is not self.sharing:

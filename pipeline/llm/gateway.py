@@ -58,9 +58,8 @@ class Gateway:
         policy, observer, draw = policy or GatewayPolicy(), observer or Unobserved(), draw or random.Random()
         self._accounts = dict(accounts)
         self._clock, self._wall = clock, wall
-        first = first_share(workers) if fleet else 1.0
-        self._routes = Routes(self._accounts, policy, observer, clock, first)
-        self._keeper = ShareKeeper(fleet, self._routes, first) if fleet else None
+        self._routes = Routes(self._accounts, policy, observer, clock, first_share(workers) if fleet else 1.0)
+        self._keeper = ShareKeeper(fleet, self._routes, workers) if fleet else None
         self._caller = Caller(
             self._accounts, self._routes, policy, observer, draw, user_salt or secrets.token_bytes(16)
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import orjson
 import pytest
 from hypothesis import given
@@ -54,6 +56,12 @@ def test_what_has_no_single_reading_is_not_guessed(text: str) -> None:
 def test_an_endless_answer_is_not_parsed() -> None:
     with pytest.raises(InvalidAnswerError, match="longer than"):
         decode('{"a": "' + "x" * MAX_CHARACTERS + '"}')
+
+
+def test_an_answer_nested_beyond_reason_is_a_problem_and_no_crash() -> None:
+    for depth in (500, 990, 1020, 2000, 9000):
+        with suppress(InvalidAnswerError):
+            decode('{"a":' * depth + "1" + "}" * depth)
 
 
 @given(st.text())

@@ -227,6 +227,26 @@ def test_when_the_first_of_equal_questions_gives_up_the_next_goes_on(run: Run) -
     run(main())
 
 
+def test_a_defect_in_front_and_a_waiter_who_leaves_are_nobody_elses_loss(run: Run) -> None:
+    def broken(_: object) -> str:
+        raise KeyError("a defect in one caller's own code")
+
+    async def main() -> None:
+        provider = ScriptedProvider(always=says(), latency_s=1)
+        subject = gateway(openai=provider)
+        questions = [replace(question(), read=broken), *(question() for _ in range(4))]
+        tasks = [asyncio.create_task(subject.complete(each)) for each in questions]
+        await asyncio.sleep(0.5)
+        tasks[2].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(results[0], KeyError)
+        assert isinstance(results[2], asyncio.CancelledError)
+        assert [getattr(results[place], "answer", None) for place in (1, 3, 4)] == ["cards"] * 3
+        assert len(provider.asked) == 2, "one for the defect, one for all the others"
+
+    run(main())
+
+
 def test_a_failure_of_the_question_itself_is_shared_and_billed_once(run: Run) -> None:
     async def main() -> None:
         provider = ScriptedProvider(always=writes("{}"), latency_s=1)

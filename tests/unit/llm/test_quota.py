@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pipeline.llm import Account, Gateway, Tier
-from pipeline.llm.fleet import FleetAwayError, Share, first_share
+from pipeline.llm.fleet import FleetAwayError, Share
 from pipeline.llm.providers.provider import Limits, Window
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.llm.quota import Cost, Quota, QuotaPolicy
@@ -299,7 +299,7 @@ def test_workers_that_know_nothing_of_each_other_learn_from_the_headers(run: Run
 
 
 def test_a_worker_alone_takes_more_while_calls_wait_and_plenty_is_left_and_gives_it_back_when_refused() -> None:
-    share = Share(first_share(4))
+    share = Share(4)
     share.alone(wanting=False, left=1.0, refused=0)
     assert share.held == 0.25, "nobody waits"
     share.alone(wanting=True, left=0.8, refused=0)
@@ -314,6 +314,15 @@ def test_a_worker_alone_takes_more_while_calls_wait_and_plenty_is_left_and_gives
     assert share.held == 0.25, "never less than what is fair"
     share.agreed(0.1)
     assert share.held == 0.1, "the fleet's word counts as soon as it is back"
+
+
+def test_where_the_provider_reports_nothing_only_who_does_not_know_its_part_takes_more() -> None:
+    unknown, configured, agreed = Share(), Share(4), Share()
+    agreed.agreed(0.1)
+    for share in (unknown, configured, agreed):
+        for _ in range(100):
+            share.alone(wanting=True, left=None, refused=0)
+    assert (unknown.held, configured.held, agreed.held) == (1.0, 0.25, 0.1)
 
 
 @pytest.mark.parametrize("configured", [0, 4])
