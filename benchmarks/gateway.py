@@ -27,7 +27,7 @@ from pipeline.errors import UsageError
 
 SCENARIOS = ("overhead", "quota", "outage", "repeats", "cascade", "soak")
 QUICK: dict[str, dict[str, Any]] = {
-    "overhead": {"calls": 1500, "rounds": 1},
+    "overhead": {"calls": 1500, "rounds": 1, "unhurried_calls": 1100},
     "quota": {"part_s": 8.0},
     "outage": {"outage_s": 10.0},
     "repeats": {"questions": 1500},
