@@ -196,7 +196,7 @@ class Engine:
         intake.wake = releaser.wake
         intake.is_settled = releaser.is_settled
         membership.busy = lambda: releaser.busy
-        intake.committing_since = lambda: releaser.committing_since
+        intake.stall.committing_since = lambda: releaser.committing_since
         return _Running(
             intake,
             complaints,

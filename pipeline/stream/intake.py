@@ -19,6 +19,7 @@ from pipeline.stream.observer import Observer
 from pipeline.stream.policy import EnginePolicy
 from pipeline.stream.progress import Progress
 from pipeline.stream.record import Processor, Record
+from pipeline.stream.stall import Stall
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +28,6 @@ _FULL = 0.25
 _DOUBT = "membership in doubt"
 _LONGEST_DOUBT = 3.0
 """Seconds; the group's answer to a late heartbeat comes within milliseconds."""
-_STALL = "commits stall"
-_STALLED = 0.25
-"""Seconds a commit may take before new records wait for it, once as many are uncommitted as may be in flight: whatever
-ends this worker now makes another one call for all of them again."""
-_MOST_UNCOMMITTED = 500
-"""At twice as many as may be in flight, and no less than this, new records wait for any commit."""
 _OPEN_AGAIN = 0.7
 """Part of a limit at which what was paused for it goes on."""
 
@@ -60,6 +55,7 @@ class Intake:
     ) -> None:
         """`fail` ends the engine: the processor broke its contract."""
         self.lanes = Lanes(policy.concurrency)
+        self.stall = Stall(self.lanes, policy.concurrency)
         self.assignments: dict[Name, Assignment] = {}
         self.resolving: set[Name] = set()
         self.repeated = 0
@@ -71,8 +67,6 @@ class Intake:
         """Tells the releaser that something is finished."""
         self.is_settled: Callable[[Assignment], bool] = lambda _: True
         """Asks the releaser whether all that is finished is committed."""
-        self.committing_since: Callable[[], float | None] = lambda: None
-        """Asks the releaser since when it has tried to commit; None: nothing waits."""
         self._processor = processor
         self._policy = policy
         self._observer = observer
@@ -80,9 +74,6 @@ class Intake:
         self._settled = 0
         self._held = 0
         self._held_bytes = 0
-        self._uncommitted = 0
-        self._most_uncommitted = max(_MOST_UNCOMMITTED, 2 * policy.concurrency)
-        self._stalled = False
         self._full_since: float | None = None
         self._overflowing = False
         self._doubted_since: float | None = None
@@ -153,11 +144,9 @@ class Intake:
         self.outputs_committed += sum(len(one.outputs) for one in finished)
         if assignment.phase is not Phase.GONE:
             self._forget(assignment, len(finished), sum(one.record.size for one in finished))
-            assignment.uncommitted -= len(finished)
-            self._uncommitted -= len(finished)
+            self.stall.committed(assignment, len(finished))
         self._changed.set()
         self._trust()
-        self._go_on()
         self.balance(now)
 
     def weigh(self, assignment: Assignment, size: int) -> None:
@@ -183,10 +172,7 @@ class Intake:
         if self._doubted_since is not None and now - self._doubted_since > _LONGEST_DOUBT:
             self._trust()
         self.balance(now)
-        if self._uncommitted < self._policy.concurrency:
-            self._go_on()
-        else:
-            self._await_commit()
+        self.stall.tend()
         if any(one.dirty for one in self.assignments.values()):
             # What could not be committed when it was finished: no other record may come to wake anybody.
             self.wake()
@@ -234,20 +220,6 @@ class Intake:
             self._doubted_since = None
             self.lanes.release(_DOUBT)
 
-    def _await_commit(self) -> None:
-        """Starts nothing new while a commit takes long."""
-        since = self.committing_since()
-        if since is None:
-            return
-        if self._uncommitted >= self._most_uncommitted or time.monotonic() - since > _STALLED:
-            self._stalled = True
-            self.lanes.hold(_STALL)
-
-    def _go_on(self) -> None:
-        if self._stalled:
-            self._stalled = False
-            self.lanes.release(_STALL)
-
     # --- one record
 
     async def _process(self, assignment: Assignment, record: Record) -> None:
@@ -270,10 +242,7 @@ class Intake:
         assignment.progress.finish(record.offset)
         assignment.finished.append(Finished(record, outputs))
         assignment.dirty = True
-        assignment.uncommitted += 1
-        self._uncommitted += 1
-        if self._uncommitted >= self._policy.concurrency:
-            self._await_commit()
+        self.stall.finished(assignment)
         if assignment.phase is Phase.DRAINING:
             self._changed.set()
         self.wake()
@@ -313,7 +282,7 @@ class Intake:
         self.repeated += cancelled
         if assignment.phase is not Phase.GONE:
             assignment.phase = Phase.GONE
-            self._uncommitted -= assignment.uncommitted
+            self.stall.dropped(assignment)
             self._forget(assignment, assignment.held, assignment.held_bytes)
         assignment.finished = []
         assignment.dirty = assignment.unsure = False

@@ -21,17 +21,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from pipeline.devstack.kafka import Broker
 from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.errors import UnavailableError
 from pipeline.stream.admin import Admin, Topic
 from pipeline.stream.committed import committed
-from pipeline.stream.kafka import AdminClient, Consumer, KafkaException, Producer
+from pipeline.stream.kafka import Consumer, KafkaException, Producer
 from pipeline.stream.reader import read
 from pipeline.stream.record import Record
 from tests.chaos.checker import Coordinates, Verdict, check
+from tests.chaos.faults import Faults
 from tests.chaos.fleet import Fleet, fleet
-from tests.chaos.schedule import BROKERS, GUEST, WORKERS, Fault, Kind, schedule
+from tests.chaos.schedule import BROKERS, WORKERS, Kind, schedule
 
 PARTITIONS = 24
 KEYS = 2_000
@@ -117,10 +117,11 @@ class Campaign:
         with fleet(task, self._folder) as workers:
             for slot in WORKERS:
                 workers.start(slot)
+            faults = Faults(self._kafka, self._group, workers, self._review)
             for fault in self._faults:
                 workers.until(lambda share=fault.share: workers.committed >= share * self._records, deadline)  # type: ignore[misc]
                 (self._folder / "faults").open("a").write(f"{time.monotonic():.3f} {fault}\n")
-                self._happen(fault, workers)
+                faults.happen(fault)
             workers.until(self._all_committed, deadline)
             seconds = time.monotonic() - began
             codes = workers.stop()
@@ -141,81 +142,7 @@ class Campaign:
                 producer.poll(0)
         assert producer.flush(60) == 0
 
-    # --- what goes wrong
-
-    def _happen(self, fault: Fault, workers: Fleet) -> None:
-        match fault.kind:
-            case Kind.KILL:
-                workers.kill(fault.worker)
-            case Kind.FREEZE:
-                workers.freeze(fault.worker, fault.seconds)
-            case Kind.LEAVE:
-                workers.leave(fault.worker, fault.seconds)
-            case Kind.JOIN:
-                workers.start(GUEST)
-                workers.later(fault.seconds, lambda: workers.leave(GUEST, None))
-            case Kind.ROLLING:
-                for turn, slot in enumerate(WORKERS):
-                    workers.later(turn * fault.seconds, lambda slot=slot: workers.leave(slot, 0.0))  # type: ignore[misc]
-            case Kind.FENCE:
-                self._fence(fault.worker)
-            case Kind.CLOCK:
-                workers.signal(fault.worker, signal.SIGUSR1)
-            case Kind.BROKER_RESTART:
-                self._without(self._kafka.brokers[fault.broker], workers, fault, kill=False)
-            case Kind.BROKER_KILL:
-                self._without(self._kafka.brokers[fault.broker], workers, fault, kill=True)
-            case Kind.COORDINATOR:
-                self._without(self._kafka.brokers[self._coordinator() - 1], workers, fault, kill=True)
-            case Kind.NO_BROKER:
-                self._kafka.freeze()
-                ends = time.monotonic() + fault.seconds
-                workers.until(lambda: time.monotonic() > ends, ends + 60)
-                self._kafka.thaw()
-                self._until_whole(workers)
-            case Kind.REVIEW:
-                self._review()
-
-    def _without(self, broker: Broker, workers: Fleet, fault: Fault, *, kill: bool) -> None:
-        """One broker away, and back; then until every partition has all its replicas, for the next may be another."""
-        if kill:
-            broker.kill()
-        else:
-            broker.stop()
-        ends = time.monotonic() + fault.seconds
-        workers.until(lambda: time.monotonic() > ends, ends + 60)
-        broker.start()
-        self._until_whole(workers)
-
-    def _until_whole(self, workers: Fleet) -> None:
-        admin = AdminClient({**self._client, "log_level": "0"})
-
-        def whole() -> bool:
-            try:
-                topics = admin.list_topics(timeout=2).topics.values()
-            except KafkaException:
-                return False
-            parts = [part for topic in topics for part in topic.partitions.values()]
-            return all(part.leader >= 0 and len(part.isrs) == len(part.replicas) for part in parts)
-
-        workers.until(whole, time.monotonic() + 60)
-
-    def _coordinator(self) -> int:
-        """The broker that leads the group's part of the offsets topic: Java's hash of the name, modulo its parts."""
-        code = 0
-        for letter in self._group.encode():
-            code = (31 * code + letter) & 0xFFFFFFFF
-        parts = AdminClient(dict(self._client)).list_topics("__consumer_offsets", 10).topics["__consumer_offsets"]
-        return int(parts.partitions[(code & 0x7FFFFFFF) % len(parts.partitions)].leader)
-
-    def _fence(self, slot: str) -> None:
-        """Another producer with the worker's transactional id: its start aborts what is open and fences the worker."""
-        other = Producer({**self._client, "transactional.id": f"{self._group}.{slot}", "log_level": 0})
-        try:
-            other.init_transactions(10)
-        except KafkaException:
-            # The worker was quicker: then it is this one that is fenced.
-            return
+    # --- what is read while it works, and when all is over
 
     def _review(self) -> None:
         """Everything that the group has committed as finished must be visible."""
@@ -232,8 +159,6 @@ class Campaign:
             for offset in range(progress.next or 0):
                 if (offset < first or progress.is_finished(offset)) and (topic, partition, offset) not in done:
                     self._wrong.append(f"[{partition}] offset {offset} was committed and is not visible")
-
-    # --- what is read when all is over
 
     def _all_committed(self) -> bool:
         try:

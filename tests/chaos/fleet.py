@@ -130,7 +130,10 @@ class Fleet:
 def fleet(task: Mapping[str, object], folder: Path) -> Iterator[Fleet]:
     """Ends with no process left."""
     workers = Fleet(task, folder)
+    # What a parent ignores its children ignore until they have a handler: none ends because it has none yet.
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         yield workers
     finally:
         workers.end()
+        signal.signal(signal.SIGUSR1, before)

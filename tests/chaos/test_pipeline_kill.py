@@ -33,6 +33,8 @@ from tests.integration.job import Job, end
 RECORDS = 20_000
 KEYS = 2_000
 KILLS = 4
+AWAY = 1
+"""The kill at which the registry is killed as well: the other worker goes on with the schemas it knows."""
 SEED = 20261
 TOPIC, OUTPUT, DEAD = "support.tickets.v1", "support.tickets.enriched.v1", "support.tickets.v1.dead-letters"
 
@@ -50,7 +52,7 @@ def test_two_workers_killed_twice_each_lose_double_and_reorder_nothing(
     draw = random.Random(SEED)
     expected = _publish(settings, known, draw)
     began = time.monotonic()
-    _run_and_kill(job, settings, draw, tmp_path)
+    _run_and_kill(job, stack, settings, draw, tmp_path)
     record_property("seconds", round(time.monotonic() - began, 1))
     seen, order = _outputs(settings, known)
     problems = {
@@ -88,8 +90,9 @@ def _publish(settings: Settings, known: Catalogue, draw: random.Random) -> list[
     return sent
 
 
-def _run_and_kill(job: Job, settings: Settings, draw: random.Random, folder: Path) -> None:
-    """Two workers; while there is work, one of them in turn is killed and started again; then they end in order."""
+def _run_and_kill(job: Job, stack: Stack, settings: Settings, draw: random.Random, folder: Path) -> None:
+    """Two workers; while there is work, one of them in turn is killed and started again, once while
+    the registry is away, too; then they end in order."""
     workers = [job.worker("tickets", log=folder / f"worker-{slot}.log") for slot in range(2)]
     admin = Admin(settings.kafka.client())
     try:
@@ -99,6 +102,10 @@ def _run_and_kill(job: Job, settings: Settings, draw: random.Random, folder: Pat
             slot = kill % 2
             workers[slot].send_signal(signal.SIGKILL)
             workers[slot].wait()
+            if kill == AWAY:
+                stack.registry.kill()
+                _wait(admin, [workers[1 - slot]], left - RECORDS * 0.02)
+                stack.registry.start()
             workers[slot] = job.worker("tickets", log=folder / f"worker-{slot}.log")
         _wait(admin, workers, 0)
     finally:

@@ -208,7 +208,7 @@ async def test_after_a_freeze_nothing_starts_until_it_is_known_what_is_ours(end:
 async def test_while_nothing_can_be_committed_no_more_is_called_for_than_may_be_lost(end: str) -> None:
     few = EnginePolicy(concurrency=10, backlog=5000)
     house = House(Gate(), few, 2)
-    house.intake.committing_since = lambda: 0.0
+    house.intake.stall.committing_since = lambda: 0.0
     stuck, other = house.parts
     house.bring(stuck, 1000)
     for _ in range(2000):
@@ -220,7 +220,7 @@ async def test_while_nothing_can_be_committed_no_more_is_called_for_than_may_be_
     for _ in range(100):
         await asyncio.sleep(0)
     assert not other.finished
-    house.intake.committing_since = lambda: None
+    house.intake.stall.committing_since = lambda: None
     if end == "commit":
         await house.finish(stuck, 10)
     else:
@@ -231,7 +231,7 @@ async def test_while_nothing_can_be_committed_no_more_is_called_for_than_may_be_
 
 async def test_a_commit_that_only_just_began_holds_up_nothing_until_much_is_uncommitted() -> None:
     house = House(Gate(), EnginePolicy(concurrency=10, backlog=5000), 1)
-    house.intake.committing_since = time.monotonic
+    house.intake.stall.committing_since = time.monotonic
     house.bring(house.parts[0], 2000)
     for _ in range(4000):
         await asyncio.sleep(0)
