@@ -52,6 +52,12 @@ def belgian(digits: str) -> bool:
     return check in (97 - number % 97, 97 - (2_000_000_000 + number) % 97)
 
 
+def french(value: str) -> bool:
+    """Control key of a French social security number (13 characters and 2 digits; Corsica is 2A and 2B)."""
+    number = value[:13].replace("2A", "19").replace("2B", "18")
+    return number.isdigit() and 97 - int(number) % 97 == int(value[13:])
+
+
 def norwegian(digits: str) -> bool:
     """Check digits of a Norwegian birth number (11 digits)."""
     numbers = [ord(char) - _ZERO for char in digits]

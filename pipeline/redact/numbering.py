@@ -14,6 +14,8 @@ from pipeline.redact.policy import RedactionPolicy
 from pipeline.redact.shadow import expression, fold
 
 _DIGEST_HEX: Final = 16
+_MOST_WORDS: Final = 12
+"""Of a name: what is longer is a list of names that nothing parts, and stands for itself only."""
 _YEAR: Final = expression(r"(?:19|20)\d\d")
 _SHORT_YEAR: Final = expression(r"\b\d\d\Z")
 _AREA: Final = expression(
@@ -51,7 +53,7 @@ class Numbering:
         }
         self._people: dict[str, list[tuple[str, ...]]] = {}
         for full in {tuple(tokens_of_shadow(fold(name))) for name in people}:
-            for word in set(full) | {word[0] for word in full} if len(full) > 1 else ():
+            for word in set(full) | {word[0] for word in full} if 1 < len(full) <= _MOST_WORDS else ():
                 self._people.setdefault(word, []).append(full)
         self._meant: dict[str, str] = {}
         self._placed: dict[tuple[PiiType, str], str] = {}
@@ -101,6 +103,8 @@ class Numbering:
     def _person(self, value: str) -> str:
         """The full name that a part of it stands for, when only one person of the record fits; order is no matter."""
         words = value.split()
+        if len(words) > _MOST_WORDS:
+            return " ".join(sorted(words))
         rarest = min((self._people.get(word, []) for word in words), key=len, default=[])
         fits = [full for full in rarest if _stands_for(words, full)]
         return " ".join(sorted(fits[0])) if len(fits) == 1 else " ".join(sorted(words))

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from pipeline.errors import RecordError, RedactionError
 from pipeline.redact import decoding, placeholders, tables
+from pipeline.redact.crowded import crowded, with_placeholders
 from pipeline.redact.decoding import Sign
 from pipeline.redact.joining import joined
 from pipeline.redact.names import model as name_model
@@ -27,6 +28,10 @@ from pipeline.redact.views import View
 
 _LONGEST: Final = 8_000_000
 """Characters of one record; more is refused. At 1 MB/s it bounds how long a record can hold a worker."""
+
+_MOST_LOOKS_AGAIN: Final = 3
+_LONGEST_LOOKED_AGAIN: Final = 20_000
+"""Characters of a text in which is looked again beside finds that touch other matter."""
 
 KnownValues = Mapping[PiiType, Sequence[str]]
 
@@ -116,18 +121,31 @@ class Redactor:
         for text, one in zip(fields.values(), seen, strict=True):
             if one.placeholders:
                 one.found[:] = _outside_placeholders(text, one.found)
-        propagation = Propagation()
-        for kind, values in known.items():
-            for value in values:
-                propagation.add(kind, fold(value), times=0)
-        for one in seen:
-            for item in one.found:
-                propagation.add(item.type, one.shadow[item.start : item.end])
+        merged = _everywhere(seen, known)
+        for _ in range(_MOST_LOOKS_AGAIN):
+            more = [self._crowded(one, items) for one, items in zip(seen, merged, strict=True)]
+            if not any(more):
+                break
+            for one, items in zip(seen, more, strict=True):
+                one.found.extend(items)
+            merged = _everywhere(seen, known)
         keep = self.policy.keep
-        merged = [_merged(one.found + more) for one, more in zip(seen, _propagated(seen, propagation), strict=True)]
         if keep:
             merged = [[item for item in items if item.type not in keep] for items in merged]
         return list(zip(fields.values(), merged, strict=True)), any(one.placeholders for one in seen)
+
+    def _crowded(self, seen: _Seen, found: Sequence[Found]) -> list[Found]:
+        """What shows beside finds that touch other matter only when placeholders have taken their place."""
+        if len(seen.shadow) > _LONGEST_LOOKED_AGAIN or not crowded(seen.shadow, found):
+            return []
+        view = with_placeholders(seen.shadow, found)
+        more = _outside_placeholders(view.text, self._look(view.text, self.policy.names).found)
+        taken = [(item.start, item.end) for item in found]
+        return [
+            item
+            for item in _brought_back(more, view)
+            if not any(start < item.end and item.start < end for start, end in taken)
+        ]
 
     def _look(self, shadow: str, names: bool) -> _Seen:
         """All finds in a shadow and its views."""
@@ -152,18 +170,30 @@ class Redactor:
         found = scan.found
         if scan.headings:
             found += tables.find(scan.context.text, scan.headings, names)
+        for window in joined(scan.context.text):
+            found += self._through(window)
         if names and self._names is not None:
             found += self._names.find(scan.context, found)
             if self._tagger is not None:
                 found += name_model.find(self._tagger, scan.context.text, found)
-        for window in joined(scan.context.text):
-            found += self._through(window)
         return found
 
     def _through(self, window: View) -> list[Found]:
         """What only a joined view shows, brought back."""
         found = [item for item in self._scanner.scan(window.text).found if window.is_new(item.start, item.end)]
         return _brought_back(found, window)
+
+
+def _everywhere(seen: Sequence[_Seen], known: KnownValues) -> list[list[Found]]:
+    """For each shadow its finds, and where their values and the known ones stand besides, as stretches apart."""
+    propagation = Propagation()
+    for kind, values in known.items():
+        for value in values:
+            propagation.add(kind, fold(value), times=0)
+    for one in seen:
+        for item in one.found:
+            propagation.add(item.type, one.shadow[item.start : item.end])
+    return [_merged(one.found + more) for one, more in zip(seen, _propagated(seen, propagation), strict=True)]
 
 
 class _Seen(NamedTuple):

@@ -196,7 +196,7 @@ def _credible(search: Search, taken: Sequence[Token]) -> bool:
     if len(taken) == 1 and taken[0].kind & FUNCTION and search.text[taken[0].end : taken[0].end + 1] not in _ENDS:
         return False
     listed = any(token.kind & NAME for token in taken)
-    if len(taken) == 1 and not listed and words.PRODUCT_BEHIND.match(search.text, taken[0].end):
+    if len(taken) == 1 and not listed and search.is_product(taken[0].end):
         return False
     if search.capitals:
         return any(naming.certain(token) for token in taken)

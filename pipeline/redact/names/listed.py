@@ -30,6 +30,8 @@ def by_lists(search: Search) -> None:
         if " " in run:
             tokens = _tokens_of_run(search, match.start(), run)
             for group in naming.groups(tokens) if tokens else ():
+                if len(group) > 1 and search.begins_data(group[-1].start):
+                    group.pop()
                 if len(group) == 1:
                     _judge_single(search, group[0])
                 else:
@@ -52,7 +54,7 @@ def _judge_single(search: Search, token: Token) -> None:
     if not kind & NAME or search.capitals or (start, end) in search.found or search.is_brand(start, end):
         return
     if naming.certain(token):
-        if words.PRODUCT_BEHIND.match(search.text, end) is None:
+        if not search.is_product(end):
             search.add(start, end, Strength.GUESS)
     elif (len(text) > 2 and not search.text.startswith(":", end) and _data_behind(search, end)) or (
         kind & GIVEN and not kind & NO_NAME and _acts(search, start, end)
@@ -73,7 +75,7 @@ def _judge(search: Search, group: Sequence[Token]) -> None:
         search.add(start, end, Strength.CUED)
         return
     data_behind = _data_behind(search, end)
-    if not data_behind and words.PRODUCT_BEHIND.match(search.text, end):
+    if not data_behind and search.is_product(end):
         return
     first, last = full[0].kind, full[-1].kind
     listed = sum(1 for token in full if token.kind & NAME)

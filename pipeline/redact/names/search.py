@@ -28,12 +28,24 @@ class Search:
     small letters. `found`: names by start and end.
     """
 
-    __slots__ = ("_german", "_is_french", "capitals", "context", "found", "local_parts", "sights", "starts", "text")
+    __slots__ = (
+        "_all_starts",
+        "_german",
+        "_is_french",
+        "capitals",
+        "context",
+        "found",
+        "local_parts",
+        "sights",
+        "starts",
+        "text",
+    )
 
     def __init__(self, context: Context, sights: Sights, structured: Sequence[Found]) -> None:
         self.context = context
         self.sights = sights
         self.text = context.text
+        self._all_starts = {item.start for item in structured}
         self.starts = {item.start for item in structured if item.type in _PERSONAL}
         self.local_parts = naming.local_parts(context.text, structured)
         self.capitals = context.text.isupper()
@@ -52,6 +64,16 @@ class Search:
         if self._is_french is None:
             self._is_french = words.is_french(self.text)
         return self._is_french
+
+    def begins_data(self, start: int) -> bool:
+        """What stands there is the beginning of a find of the pattern table."""
+        return start in self._all_starts
+
+    def is_product(self, end: int) -> bool:
+        """A number or a letter follows that names a model, and is no part of somebody's data."""
+        if words.PRODUCT_BEHIND.match(self.text, end) is None:
+            return False
+        return self._all_starts.isdisjoint((end, end + 1))
 
     def add(self, start: int, end: int, strength: Strength) -> None:
         if self.text.endswith("'s", start, end):

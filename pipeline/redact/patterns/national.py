@@ -88,7 +88,7 @@ def _said(is_valid: Callable[[str], bool]) -> Check:
 
 def _french(value: str) -> bool:
     compact = _SEPARATORS.sub("", value)
-    return bool(nir.is_valid(compact))
+    return checksums.french(compact) and bool(nir.is_valid(compact))
 
 
 def _compact(is_valid: Callable[[str], bool]) -> Callable[[str], bool]:

@@ -61,6 +61,18 @@ _REPEATED = (
     "<a ",
     "O'",
     "+1 ",
+    "1 2 3 4 ",
+    "12345\n",
+    "Baker Stone ",
+    "Steuer-ID 36 574 261 809 ",
+    "%25",
+    "jane.roe@example.com, ",
+    "name,email,phone\nJane Roe,j@example.org,030 1234567\n",
+    "abcdefghi=",
+    "+1 415 555 0134 4",
+    "Roe, Jane\n",
+    "Ada: yes\n",
+    "a\r\n> b1",
 )
 
 

@@ -161,6 +161,22 @@ def test_known_values_are_taken_out_wherever_they_stand() -> None:
     assert _text(redaction) == "ref zx81 and [PERSON_1] wrote"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1111 +1 415 555 0134",
+        "jo.doe%40example.com+1 415 555 0134",
+        "paid with 4111 1111 1111 1111 415-\n555-0134",
+        "Joanna Doe 203.0.113.7",
+        "Joanna Doe DE89 3704 0044 0532 0130 00",
+    ],
+)
+def test_values_that_touch_are_all_taken_at_once(text: str) -> None:
+    once = _redactor().redact({"text": text}).fields["text"].text
+    assert not any(char.isdigit() for char in once.replace("_1", ""))
+    assert _redactor().redact({"text": once}).fields["text"].text == once
+
+
 def test_any_exception_is_a_refusal_without_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     redactor = Redactor()
 
