@@ -20,6 +20,7 @@ import inspect
 import json
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,9 @@ def _play(name: str, arguments: dict[str, Any], pythons: dict[str, str]) -> dict
         return {"skipped": str(error)}
     except FileNotFoundError as error:
         return {"skipped": f"{Path(str(error.filename)).name} is not here"}
+    except Exception as error:  # noqa: BLE001 - told in its place: the other scenarios are worth their time
+        traceback.print_exc()
+        return {"failed": f"{type(error).__name__}: {error}", "reached": {"it_ran": False}}
     return found
 
 
