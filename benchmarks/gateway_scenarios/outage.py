@@ -128,8 +128,10 @@ async def _one_out(provider: Simulator, kind: str, outage_s: float) -> dict[str,
     during = [latency for came, latency, _ in records.done if began + 1 <= came < back]
     usual = [latency for came, latency, by in records.done if began + CALM_S <= came < back and by == "anthropic"]
     p99_s, p99_of_the_other_s = quantile(during, 0.99), quantile(usual, 0.99)
+    # Nobody at all: not before the end of what was looked at.
     first = min(
-        (came + latency for came, latency, by in records.done if by == "openai" and came + latency > back), default=0
+        (came + latency for came, latency, by in records.done if by == "openai" and came + latency > back),
+        default=back + AFTER_S,
     )
     return {
         "records": len(records.done),
@@ -142,7 +144,7 @@ async def _one_out(provider: Simulator, kind: str, outage_s: float) -> dict[str,
         "latency_p99_s": round(p99_s, 3),
         "p99_of_the_other_s": round(p99_of_the_other_s, 3),
         "added_p99_s": round(max(0.0, p99_s - p99_of_the_other_s), 3),
-        "longest_s": round(max(during), 2),
+        "longest_s": round(max(during, default=0.0), 2),
     }
 
 
@@ -181,8 +183,8 @@ async def _both_out(provider: Simulator, outage_s: float) -> dict[str, Any]:
     end = await asyncio.to_thread(provider.control)
     status = subject.status()
     await subject.close()
-    first = min(came + latency for came, latency, _ in records.done if came + latency > back)
-    waited = sorted(came + latency - back for came, latency, _ in records.done if came < back)
+    first = min((came + latency for came, latency, _ in records.done if came + latency > back), default=back + AFTER_S)
+    waited = sorted(came + latency - back for came, latency, _ in records.done if came < back) or [0.0]
     return {
         "records": len(records.done),
         "lost": records.failed,

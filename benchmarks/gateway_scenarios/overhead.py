@@ -53,8 +53,9 @@ def run(peers: Peers, calls: int = 4000, rounds: int = 2, unhurried_calls: int =
             best = min(pairs, key=lambda pair: sum(way["cpu_ms_a_call"] for way in pair.values()))
             found[f"beside_{name}"] = {**best, "gateway_over_it": _over(best, name)}
         provider.control(_latency(UNHURRIED_S))
-        slow = at_once({way: (measured, (way, provider, unhurried_calls, UNHURRIED_S)) for way in WAYS})
-        found["unhurried"] = slow | {f"gateway_over_{name}": _over(slow, name) for name in ("sdk_create", "adapter")}
+        ways = ("gateway", "sdk_create")
+        slow = at_once({way: (measured, (way, provider, unhurried_calls, UNHURRIED_S)) for way in ways})
+        found["unhurried"] = {**slow, "gateway_over_it": _over(slow, "sdk_create")}
         provider.control(_latency(LATENCY_S))
         job = {"calls": calls, "in_flight": IN_FLIGHT, "latency_s": LATENCY_S, "slots": IN_FLIGHT}
         found["litellm_router"] = asyncio.run(peers.run("litellm_router", "full", [provider.openai_url], **job))
@@ -62,7 +63,7 @@ def run(peers: Peers, calls: int = 4000, rounds: int = 2, unhurried_calls: int =
     found["reached"] = {
         "cpu": over["cpu_ms_a_call"] <= MOST_CPU_MS,
         "cpu_over_the_adapter": found["beside_adapter"]["gateway_over_it"]["cpu_ms_a_call"] <= MOST_CPU_MS,
-        "latency": found["unhurried"]["gateway_over_sdk_create"]["latency_p50_ms"] <= MOST_LATENCY_MS,
+        "latency": found["unhurried"]["gateway_over_it"]["latency_p50_ms"] <= MOST_LATENCY_MS,
         "memory": over["memory_mb"] <= MOST_MEMORY_MB,
     }
     return found
@@ -150,13 +151,18 @@ async def _measure(ask: Ask, calls: int, latency_s: float) -> dict[str, float]:
     await asyncio.gather(*(ask(-number) for number in range(100)))
     gc.collect()
     before = rss_mb()
-    numbers, latencies = iter(range(calls)), list[float]()
+    numbers, latencies, failed = iter(range(calls)), list[float](), 0
 
     async def worker() -> None:
+        nonlocal failed
         for number in numbers:
             began = time.perf_counter()
-            await ask(number)
-            latencies.append(time.perf_counter() - began)
+            try:
+                await ask(number)
+            except Exception:  # noqa: BLE001 - counted: on a busy machine a connection may time out
+                failed += 1
+            else:
+                latencies.append(time.perf_counter() - began)
 
     began, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(_later(worker, latency_s * index / IN_FLIGHT) for index in range(IN_FLIGHT)))
@@ -167,6 +173,7 @@ async def _measure(ask: Ask, calls: int, latency_s: float) -> dict[str, float]:
         "latency_p99_ms": round((quantile(latencies, 0.99) - latency_s) * 1000, 2),
         "memory_mb": round(rss_mb() - before, 1),
         "seconds": round(seconds, 2),
+        "failed": failed,
     }
 
 

@@ -171,9 +171,10 @@ async def _peer_campaign(provider: Simulator, peers: Peers, peer: str, part_s: f
     for part in PARTS:
         await allowed.change(part)
         await asyncio.wait([running], timeout=part_s)
+    if running.done() and "skipped" in (found := running.result()):
+        return found
     seen = await allowed.seen()
-    found = await running
-    return found if "skipped" in found else {**found, **seen}
+    return {**await running, **seen}
 
 
 class _Allowed:

@@ -175,6 +175,9 @@ def at_once(scenes: Mapping[str, tuple[Callable[..., dict[str, Any]], tuple[Any,
 
 
 def quantile(values: list[float], share: float) -> float:
+    """0 of no values."""
+    if not values:
+        return 0.0
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
