@@ -2,6 +2,7 @@
 
     PipelineError
     ├── UsageError             the person can mend it: arguments, settings, catalogue          exit code 2
+    │   └── NotAllowedError    who asks has not the role for it
     ├── UnavailableError       a service cannot be reached; nothing is lost, try again         exit code 1
     └── RecordError            this record cannot be enriched: a dead letter, at once
         ├── DecodeError        bytes that are not what the topic's setting says
@@ -63,6 +64,7 @@ class Cause(StrEnum):
     PROVIDERS_OUT = "providers_out"
     ENCODE_FAILED = "encode_failed"
     OUTPUT_TOO_LARGE = "output_too_large"
+    OVERRIDE_UNKNOWN = "override_unknown"
     UNEXPECTED = "unexpected"
 
 
@@ -76,6 +78,10 @@ class UsageError(PipelineError):
     """Arguments, settings or the catalogue are wrong; the message is one line that says what to change."""
 
     exit_code = 2
+
+
+class NotAllowedError(UsageError):
+    """Who asks has not the role for it; the message names the role."""
 
 
 class UnavailableError(PipelineError):

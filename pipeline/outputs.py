@@ -14,7 +14,9 @@ from pydantic import BaseModel
 
 from pipeline import __version__
 from pipeline.catalogue import Enrichment
-from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, Death, envelope, source
+from pipeline.deadletters.envelope import EVENT_ID, OVERRIDE, REPLAYS, Death, envelope, replay_of, source
+from pipeline.deadletters.ledgers import OUTCOME_TOPIC
+from pipeline.deadletters.overrides import Override, override_of
 from pipeline.errors import Attempted, Cause, RecordError, Stage
 from pipeline.llm import Attempt, Completion, RenderedPrompt
 from pipeline.questions import confidence_of
@@ -25,6 +27,7 @@ from pipeline.stream.record import Headers, Output, Record
 _log = logging.getLogger(__name__)
 _EVENTS = uuid.uuid5(uuid.NAMESPACE_URL, "enrichment-pipeline/event")
 _TYING = frozenset({EVENT_ID, "traceparent", "demo-run"})
+_OURS = frozenset({EVENT_ID, REPLAYS, OVERRIDE})
 _CENTS = Decimal("1e-10")
 
 
@@ -36,6 +39,7 @@ class Codecs:
     dead_letters: ValueCodec
     audit: ValueCodec
     usage: ValueCodec
+    outcomes: ValueCodec
 
 
 @dataclass(slots=True)
@@ -79,7 +83,28 @@ class OutputWriter:
             Output(self._spec.output, way.record.key, self._codecs.output.encode(output), _headers(way), way),
             self._audit(way, now, "ENRICHED"),
             *self._usage(way, now, completion.attempts),
+            *self._outcome(way, now, "ENRICHED"),
         ]
+
+    def skipped(self, way: Way, now: datetime) -> Sequence[Output]:
+        """Nothing; of a record that was sent again, that it was left out."""
+        return self._outcome(way, now, "SKIPPED")
+
+    def override(self, way: Way) -> Override:
+        """With what a replay asks for the record to be enriched."""
+        return override_of(way.record, way.event_id, self._keyring)
+
+    def variant(self, enrichment: Enrichment) -> OutputWriter:
+        """A writer for the same topics that names another version in all it writes."""
+        return OutputWriter(enrichment, self._codecs, self._keyring, self._simulated)
+
+    def _outcome(self, way: Way, now: datetime, outcome: str) -> list[Output]:
+        """Of a record that was sent again, for whoever waits for it. One that dies again has its new dead letter."""
+        replay_id = replay_of(way.record)
+        if not replay_id:
+            return []
+        record = {"event_id": way.event_id, "replay_id": replay_id, "outcome": outcome, "at": now}
+        return [Output(OUTCOME_TOPIC, way.event_id.encode(), self._codecs.outcomes.encode(record), _own_headers(way))]
 
     def _provenance(self, way: Way, completion: Completion[BaseModel]) -> dict[str, object]:
         return {
@@ -208,7 +233,7 @@ def event_id_of(record: Record) -> str:
 
 def _headers(way: Way) -> Headers:
     """The publisher's headers travel on; ours are set anew."""
-    kept = tuple((name, value) for name, value in way.record.headers if name not in (EVENT_ID, REPLAYS))
+    kept = tuple((name, value) for name, value in way.record.headers if name not in _OURS)
     return (*kept, (EVENT_ID, way.event_id.encode()))
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pipeline import paths
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
-from pipeline.deadletters.envelope import Death, received_at
+from pipeline.deadletters.envelope import Death, fingerprint, received_at, replay_of
 from pipeline.errors import Cause, ContractError, DecodeError
 from pipeline.llm import Completion, Gateway, Tier
 from pipeline.outputs import OutputWriter, Way, event_id_of
@@ -21,6 +21,7 @@ from pipeline.redact import Redaction, Redactor
 from pipeline.serde import Decoder
 from pipeline.stream.record import Output, Record
 from pipeline.telemetry.outcomes import Outcomes
+from pipeline.variants import Variants
 
 
 class EnrichmentProcessor:
@@ -41,7 +42,7 @@ class EnrichmentProcessor:
         self._enrichment, self._spec = enrichment, enrichment.spec
         self._decoder, self._writer, self._gateway = decoder, writer, gateway
         self._outcomes, self._now = outcomes, now
-        self._questions = Questions(enrichment, redactor, tiers, tenant_key)
+        self._variants = Variants(enrichment, writer, redactor, tiers, tenant_key)
 
     # ---- the way
 
@@ -52,12 +53,13 @@ class EnrichmentProcessor:
             decoded = await self._decode(way)
             if not meets(self._spec.when, decoded):
                 self._outcomes.skipped(self._enrichment.name)
-                return ()
-            reading = self._questions.redact(decoded)
-            completion = await self._ask(way, reading)
+                return self._writer.skipped(way, self._now())
+            variant = self._variants.of(way)
+            reading = variant.questions.redact(decoded)
+            completion = await self._ask(way, reading, variant.questions)
             said = completion.answer.model_dump()
             answer = self._restore(said, reading.redaction) | self._check(said, decoded, record)
-            outputs = self._writer.enriched(way, completion, answer, self._now())
+            outputs = variant.writer.enriched(way, completion, answer, self._now())
             self._outcomes.enriched(self._enrichment.name, completion.cost_usd, safe=completion.safe)
             return outputs
         except Exception as error:  # noqa: BLE001  # a record's failure is that record's, not the worker's
@@ -82,13 +84,14 @@ class EnrichmentProcessor:
         way.entity_id = str(decoded.record.get(self._spec.entity, ""))
         return decoded.record
 
-    async def _ask(self, way: Way, reading: Reading) -> Completion[BaseModel]:
+    async def _ask(self, way: Way, reading: Reading, questions: Questions) -> Completion[BaseModel]:
         redaction = way.redaction = reading.redaction
-        way.prompt = self._questions.render(reading)
-        question = self._questions.question(way.tenant_id, way.prompt, redaction)
+        way.prompt = questions.render(reading)
+        replayed = bool(replay_of(way.record))
+        question = questions.question(way.tenant_id, way.prompt, redaction, replayed=replayed)
         way.completion = await self._gateway.complete(question, way.attempts)
         if not way.completion.safe:
-            self._questions.check(way.completion.answer, redaction)
+            questions.check(way.completion.answer, redaction)
         return way.completion
 
     def _restore(self, answer: dict[str, object], redaction: Redaction) -> dict[str, object]:
@@ -116,13 +119,13 @@ class EnrichmentProcessor:
         return letters
 
     def _dead(self, way: Way, error: Exception) -> Sequence[Output]:
-        death, letters = self._writer.dead(way, error, self._now())
+        death, letters = self._variants.writer(way).dead(way, error, self._now())
         self._count(death)
         return letters
 
     def _count(self, death: Death) -> None:
         cost = sum((made.cost_usd for made in death.attempts), Decimal(0))
-        self._outcomes.dead(self._enrichment.name, death.stage, death.cause, cost)
+        self._outcomes.dead(self._enrichment.name, death.stage, death.cause, cost, fingerprint(death, self._enrichment))
 
 
 def _check_key(key: bytes | None) -> None:

@@ -95,8 +95,10 @@ class Questions:
         reading.redaction.check_prompt(prompt.user.text)
         return prompt
 
-    def question(self, tenant: str, prompt: RenderedPrompt, redaction: Redaction) -> Question[BaseModel]:
-        """What the gateway is asked."""
+    def question(
+        self, tenant: str, prompt: RenderedPrompt, redaction: Redaction, *, replayed: bool = False
+    ) -> Question[BaseModel]:
+        """What the gateway is asked. A record that was sent again lets all interactive ones go first."""
         return Question(
             enrichment=self._enrichment.name,
             tenant=tenant,
@@ -108,7 +110,7 @@ class Questions:
             outage=Outage(self._spec.outage),
             invalid=Invalid(self._spec.invalid),
             fallback=self._fallback,
-            lane=Lane(self._spec.lane),
+            lane=Lane.BACKLOG if replayed else Lane(self._spec.lane),
             confidence=confidence_of,
             deadline=self._spec.limits.deadline,
             schema_tokens=self._schema_tokens,

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pipeline.catalogue import Catalogue, Enrichment
-from pipeline.deadletters.guard import Guard, GuardPolicy
+from pipeline.deadletters.guard import GuardPolicy
+from pipeline.deadletters.ledgers import OPERATION_TOPIC, OUTCOME_TOPIC
 from pipeline.errors import UsageError
 from pipeline.ladder import ladder
 from pipeline.llm import Gateway, GatewayPolicy
 from pipeline.outputs import Codecs, OutputWriter
+from pipeline.pausing import Pausing, resumed_by_people
 from pipeline.processor import EnrichmentProcessor
 from pipeline.redact import Keyring, RedactionPolicy, Redactor
 from pipeline.serde import TopicCodecs
@@ -38,9 +40,15 @@ class Worker:
     """Runs enrichments until it is stopped. Build it with `open`."""
 
     def __init__(
-        self, engines: Mapping[str, Engine], slots: Sequence[WorkerSlot], gateway: Gateway, outcomes: Outcomes
+        self,
+        engines: Mapping[str, Engine],
+        slots: Sequence[WorkerSlot],
+        gateway: Gateway,
+        outcomes: Outcomes,
+        pausing: Pausing,
     ) -> None:
         self._engines, self._slots, self._gateway, self._outcomes = engines, slots, gateway, outcomes
+        self._pausing = pausing
 
     @classmethod
     async def open(cls, settings: Settings, catalogue: Catalogue, names: Sequence[str]) -> Worker:
@@ -70,8 +78,14 @@ class Worker:
             decoder = await asyncio.to_thread(codecs.codec, enrichment.input.topic)
             written = Codecs(
                 *[
-                    await asyncio.to_thread(codecs.codec, topic.topic)
-                    for topic in (enrichment.output, enrichment.dead_letters, enrichment.audit, enrichment.usage)
+                    await asyncio.to_thread(codecs.codec, topic)
+                    for topic in (
+                        enrichment.output.topic,
+                        enrichment.dead_letters.topic,
+                        enrichment.audit.topic,
+                        enrichment.usage.topic,
+                        OUTCOME_TOPIC,
+                    )
                 ]
             )
             processor = EnrichmentProcessor(
@@ -91,9 +105,15 @@ class Worker:
             slot = WorkerSlot.claim(_SLOTS, enrichment.group, settings.engine.slot, _HOST)
             slots.append(slot)
             engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot)
-        worker = cls(engines, slots, gateway, outcomes)
-        worker._guard(GuardPolicy(settings.guard.share, settings.guard.window), settings.guard.probe_after)
-        return worker
+        guard = settings.guard
+        pausing = Pausing(
+            engines,
+            GuardPolicy(guard.share, guard.window, guard.run),
+            guard.probe_after,
+            resumed_by_people(client, codecs.decoder(OPERATION_TOPIC)),
+        )
+        outcomes.listen(pausing.record)
+        return cls(engines, slots, gateway, outcomes, pausing)
 
     async def run(self, until_idle: timedelta | None = None) -> None:
         """Runs until `stop`, or until nothing was left to do for `until_idle`; when one engine fails, all stop.
@@ -111,6 +131,7 @@ class Worker:
         finally:
             if watch is not None:
                 watch.cancel()
+            self._pausing.close()
             await self._gateway.close()
             for slot in self._slots:
                 slot.release()
@@ -132,19 +153,6 @@ class Worker:
             if all(status.idle_for(time.monotonic()) >= until_idle.total_seconds() for status in statuses):
                 self.stop()
                 return
-
-    def _guard(self, policy: GuardPolicy, probe_after: timedelta) -> None:
-        guards = {name: Guard(policy) for name in self._engines}
-
-        def listen(enrichment: str, died: bool) -> None:
-            reason = guards[enrichment].record(died=died)
-            if reason is not None:
-                engine = self._engines[enrichment]
-                _log.error("%s paused for %d s: %s", enrichment, probe_after.total_seconds(), reason)
-                engine.pause(reason)
-                asyncio.get_running_loop().call_later(probe_after.total_seconds(), engine.resume)
-
-        self._outcomes.listen(listen)
 
 
 def _engine(

@@ -91,7 +91,7 @@ def settings(stack: Stack) -> Settings:
 def environment(stack: Stack) -> Mapping[str, str]:
     """The environment for commands run as processes of their own: they use the stack, and nothing of the user's."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("PIPELINE_")}
-    return own | state.variables(stack.settings())
+    return own | state.variables(stack.settings()) | {"PIPELINE_DEAD_LETTERS__INDEX": str(stack.folder / "index")}
 
 
 @pytest.fixture(scope="session")

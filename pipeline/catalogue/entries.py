@@ -70,7 +70,11 @@ class Enrichment:
 
     @property
     def prompt_file(self) -> Path:
-        return self.folder / "prompts" / f"{self.spec.prompt.version}.md"
+        return self.prompt_of(self.spec.prompt.version)
+
+    def prompt_of(self, version: str) -> Path:
+        """The file of another version of its prompt, whether or not there is one."""
+        return self.folder / "prompts" / f"{version}.md"
 
     def label(self, name: str) -> LabelSpec | None:
         """The label of that name."""

@@ -27,13 +27,16 @@ _COMMANDS = {
     "ask": _Entry("pipeline.cli.ask", "Ask an enrichment's models about the records of a file, without Kafka."),
     "config": _Entry("pipeline.cli.config", "Show every setting, its value and where it comes from."),
     "consume": _Entry("pipeline.cli.consume", "Show the committed records of a topic, decoded."),
-    "dead-letters": _Entry("pipeline.cli.dead_letters", "See what could not be enriched and why, and send it again."),
+    "dead-letters": _Entry(
+        "pipeline.cli.dead_letters", "See what could not be enriched and why, mend it, send it again."
+    ),
     "demo": _Entry("pipeline.cli.demo", "See the whole of it at work on this machine, through a bad day."),
     "dev": _Entry("pipeline.cli.dev", "Start and stop real Kafka, registry and provider simulator on this machine."),
     "doctor": _Entry("pipeline.cli.doctor", "Look at everything that a worker needs and say what to fix."),
     "fallback": _Entry("pipeline.cli.fallback", "Train and measure the classifier that sorts where no model is asked."),
     "publish": _Entry("pipeline.cli.publish", "Publish the lines of a file to a topic."),
     "redact": _Entry("pipeline.cli.redact", "Show what of a text a model would see."),
+    "resume": _Entry("pipeline.cli.resume", "Let workers go on that paused because too many records died."),
     "run": _Entry("pipeline.cli.run", "Run a worker for one, several or all enrichments."),
     "schemas": _Entry("pipeline.cli.schemas", "Check that new schema versions fit older ones; register them."),
     "simulate": _Entry("pipeline.cli.simulate", "Run a provider simulator that speaks OpenAI's and Anthropic's wires."),

@@ -39,9 +39,9 @@ def console() -> Console:
 
 
 class Counting(Protocol):
-    """Told how many are done so far, and how much of the whole that is (0 to 1; None when unknown)."""
+    """Told how many are done so far, how much of the whole that is (0 to 1; None: unknown), and what else to say."""
 
-    def __call__(self, done: int, share: float | None) -> None: ...
+    def __call__(self, done: int, share: float | None, also: str = "") -> None: ...
 
 
 @contextmanager
@@ -52,21 +52,20 @@ def progress(what: str) -> Iterator[Counting]:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=None)
 
-            def draw(done: int, share: float | None) -> None:
-                bar.update(
-                    task, description=f"{what} {done:,}", completed=share or 0, total=None if share is None else 1
-                )
+            def draw(done: int, share: float | None, also: str = "") -> None:
+                text = f"{what} {done:,}" + (f": {also}" if also else "")
+                bar.update(task, description=text, completed=share or 0, total=None if share is None else 1)
 
             yield draw
     else:
         began = last = time.monotonic()
 
-        def tell(done: int, share: float | None) -> None:
+        def tell(done: int, share: float | None, also: str = "") -> None:
             nonlocal last
             now = time.monotonic()
             if now - last >= _EVERY_S:
                 last = now
                 part = "" if share is None else f" ({share:.0%})"
-                click.echo(f"{what} {done:,}{part} after {now - began:.0f} s", err=True)
+                click.echo(f"{what} {done:,}{part} after {now - began:.0f} s" + (f": {also}" if also else ""), err=True)
 
         yield tell

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,11 @@ EVENT_ID = "event-id"
 """Header: the input record's identity, kept when it is sent again."""
 REPLAYS = "replay-history"
 """Header on a record sent again: JSON of the replays so far and of when it first died."""
+OVERRIDE = "replay-override"
+"""Header on a record sent again: with what it is to be enriched, sealed; see `overrides`."""
 PREVIEW_CHARACTERS = 500
+_NUMBER = re.compile(r"\d+")
+_OURS = frozenset({REPLAYS, OVERRIDE})
 _LAST_MS = 253_402_300_799_000
 """The end of the year 9999."""
 
@@ -62,7 +67,7 @@ def envelope(
         "entity_id": death.entity_id,
         "source": source(record),
         "key": record.key,
-        "headers": [{"name": name, "value": data} for name, data in record.headers if name != REPLAYS and whole],
+        "headers": [{"name": name, "value": data} for name, data in record.headers if name not in _OURS and whole],
         "original": None if value is None or not whole else keyring.seal(value, bound),
         "original_size": len(value or b""),
         "original_sha256": "" if value is None else keyring.digest(value),
@@ -106,6 +111,12 @@ def received_at(record: Record) -> datetime:
     return _history(record).received_at or kafka_time(record.timestamp_ms)
 
 
+def replay_of(record: Record) -> str:
+    """The id of the replay that sent the record; empty when none did."""
+    replays = _history(record).replays
+    return str(replays[-1]["replay_id"]) if replays else ""
+
+
 def attempt(made: Attempted, prompt_version: str) -> dict[str, object]:
     """One call, as dead letters keep it."""
     return {
@@ -137,7 +148,8 @@ def fingerprint(death: Death, enrichment: Enrichment) -> str:
         frames = traceback.extract_tb(death.error.__traceback__)
         parts += [type(death.error).__name__, *(f"{frame.name}:{frame.lineno}" for frame in frames[-1:])]
     elif death.cause in (Cause.CONTRACT_BROKEN, Cause.ANSWER_INVALID, Cause.SCHEMA_UNKNOWN):
-        parts.append(death.error.message)
+        # Places in lists and counts differ from record to record, what is wrong there does not.
+        parts.append(_NUMBER.sub("#", death.error.message))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """`share` of dead letters (0 to 1) among the last `window` records at which the processor pauses."""
+    """`share` of dead letters (0 to 1) among the last `window` records at which the processor pauses; `run` of dead
+    letters of one fingerprint, with no other record between them, at which it does, too (0: none)."""
 
     share: float
     window: int
+    run: int = 0
 
 
 class Guard:
@@ -21,16 +23,23 @@ class Guard:
         self._policy = policy
         self._died: deque[bool] = deque(maxlen=policy.window)
         self._dead = 0
+        self._alike: tuple[str, int] = "", 0
 
-    def record(self, *, died: bool) -> str | None:
-        """Takes in one outcome; the reason to pause, or None."""
+    def record(self, *, died: bool, fingerprint: str = "") -> str | None:
+        """Takes in one outcome, of a dead letter with its fingerprint; the reason to pause, or None."""
+        before, times = self._alike
+        self._alike = (fingerprint, times + 1 if fingerprint == before else 1) if died and fingerprint else ("", 0)
         if len(self._died) == self._policy.window:
             self._dead -= self._died[0]
         self._died.append(died)
         self._dead += died
+        if self._policy.run and self._alike[1] >= self._policy.run:
+            return self._pause(f"{self._alike[1]} dead letters in a row have the fingerprint {self._alike[0]}")
         if len(self._died) < self._policy.window or self._dead < self._policy.share * self._policy.window:
             return None
-        reason = f"{self._dead} of the last {self._policy.window} records became dead letters"
+        return self._pause(f"{self._dead} of the last {self._policy.window} records became dead letters")
+
+    def _pause(self, reason: str) -> str:
         self._died.clear()
-        self._dead = 0
+        self._dead, self._alike = 0, ("", 0)
         return reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 
@@ -24,3 +25,7 @@ class Pace:
     async def wait(self, records: int) -> None:
         """Waits until `records` may go."""
         await asyncio.sleep(self.due(time.monotonic(), records))
+
+    def hold(self, records: int, stop: threading.Event) -> bool:
+        """Waits in this thread until `records` may go; False when `stop` came first."""
+        return not stop.wait(self.due(time.monotonic(), records))

@@ -1,211 +1,241 @@
-"""Sends dead letters again, each once.
-
-The record and the note that it was sent stand in one Kafka transaction, under one transactional id for all replays of
-a cluster. So a replayer that was killed left either both or neither, a second one that starts fences the first, and
-whoever asks to send the same dead letter again finds the note and leaves it: two replays give one output.
-"""
+"""A replay from plan to outcome: what would go, a canary first, the rest at its pace, what became of it."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import cast
+from decimal import Decimal
+from typing import Final
 
-from pipeline.catalogue import REPLAY_ID
-from pipeline.deadletters.envelope import EVENT_ID, REPLAYS, sealed_to
+from pipeline.deadletters.canary import CanaryPolicy, Verdict, verdict
+from pipeline.deadletters.filter import Filter, Status
+from pipeline.deadletters.index import Entry, Follower, Index
+from pipeline.deadletters.overtaking import Overtaking
 from pipeline.deadletters.pace import Pace
-from pipeline.deadletters.reading import OPEN, STATUS_TOPIC, DeadLetter, DeadLetterTopics
-from pipeline.errors import PipelineError, RedactionError, UnavailableError
+from pipeline.deadletters.reading import DeadLetterTopics, in_order
+from pipeline.deadletters.sending import MOST_RECORDS, Order, Sender
+from pipeline.deadletters.values import Values
 from pipeline.redact import Keyring
-from pipeline.stream.failures import SILENT, Complaints
-from pipeline.stream.kafka import KafkaError, KafkaException, Producer
 
-_BATCH_RECORDS, _BATCH_BYTES = 100, 16 << 20
-_TIMEOUT_S = 30
-_LARGEST_MESSAGE = 64 << 20
-"""Bytes: the topics' own limits decide, not the client's."""
-_FENCED = frozenset({KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH})
-_REFUSED = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_MSG_SIZE,
-        KafkaError.RECORD_LIST_TOO_LARGE,
-        KafkaError._UNKNOWN_PARTITION,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-    }
-)
+_CHUNK_RECORDS: Final = 2000
+"""Originals read at one go."""
+_CHUNK_BYTES: Final = 64 << 20
+_LOOK_S: Final = 0.5
+"""Between two looks for outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Who sends what again, and why. `rate` is records per second; 0 is as fast as Kafka takes them."""
+class Plan:
+    """What a replay would do. `cost_usd` is about what it will cost, `unpriced` how many that leaves out."""
 
-    by: str
-    why: str
-    rate: float = 0
-    replay_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    due: tuple[Entry, ...]
+    overtaken: tuple[Entry, ...]
+    not_open: int
+    lost: int
+    """Their originals were too large to keep."""
+    cost_usd: Decimal
+    unpriced: int
+    rate: float
+    """Records a second, 0: as fast as Kafka takes them."""
+
+    @property
+    def seconds(self) -> float:
+        """How long sending takes at that rate."""
+        return len(self.due) / self.rate if self.rate else 0.0
 
 
 @dataclass(slots=True)
 class Report:
-    """What a replay did. `unreadable` holds the ids whose original could not be opened, each with the reason."""
+    """What a replay did so far. `outcomes` is what the topics say of the records it sent."""
 
     replay_id: str
+    due: int
     sent: int = 0
     already: int = 0
-    unreadable: dict[str, str] = field(default_factory=dict)
+    overtaken: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    outcomes: Counter[Status] = field(default_factory=Counter)
+    verdict: Verdict | None = None
+    """Of the canary, where there was one."""
+    interrupted: bool = False
+
+    @property
+    def settled(self) -> int:
+        """Records that came out, one way or the other."""
+        return sum(self.outcomes.values()) - self.outcomes[Status.REPLAYING]
+
+    @property
+    def complete(self) -> bool:
+        """Everything that could go went."""
+        return not self.interrupted and self.verdict in (None, Verdict.GO)
+
+
+Told = Callable[[Report], None]
 
 
 class Replayer:
-    """Sends dead letters of one dead-letter topic again."""
+    """Plans and runs replays. For one thread at a time."""
 
-    def __init__(self, topics: DeadLetterTopics, topic: str, keyring: Keyring) -> None:
-        self._topics, self._topic, self._keyring = topics, topic, keyring
+    def __init__(
+        self, topics: DeadLetterTopics, index: Index, follower: Follower, values: Values, keyring: Keyring
+    ) -> None:
+        self._topics, self._index, self._follower = topics, index, follower
+        self._values, self._keyring = values, keyring
 
-    async def replay(
-        self, letters: Sequence[DeadLetter], order: Order, sent: Callable[[int], None] = lambda _: None
-    ) -> Report:
-        """Sends `letters` in their order, in transactions of up to 100; `sent` is told how many after each.
+    def plan(
+        self,
+        entries: Sequence[Entry],
+        rate: float,
+        price: Callable[[Entry], Decimal | None],
+        *,
+        force: bool = False,
+        told: Callable[[int], None] = lambda _: None,
+    ) -> Plan:
+        """What sending `entries` would do. `force` sends what was overtaken, too, and does not look for it.
 
-        Raises UnavailableError when Kafka does not take them or another replay took over; what was
-        committed before is done and stays done.
+        Raises UnavailableError when the audit cannot be read.
         """
-        report = Report(order.replay_id)
-        complaints = Complaints(self._topics.client)
-        producer = self._producer(complaints)
-        try:
-            # First: it ends what a killed replayer left open, so that the notes read next are all there are.
-            producer.init_transactions(_TIMEOUT_S)
-            statuses = await self._topics.statuses()
-            due = [letter for letter in letters if statuses.of(letter) == OPEN]
-            report.already = len(letters) - len(due)
-            pace = Pace(order.rate)
-            for batch in _batches(due, min(_BATCH_RECORDS, max(1, int(order.rate))) if order.rate else _BATCH_RECORDS):
-                await pace.wait(len(batch))
-                sent(self._send_what_goes(producer, batch, order, report))
-        except KafkaException as error:
-            _abort(producer)
-            raise _stopped(error.args[0], complaints, producer, report.sent) from None
+        unsent = [entry for entry in entries if entry.status is Status.OPEN]
+        kept = [entry for entry in unsent if entry.kept]
+        overtaken: list[Entry] = []
+        if not force:
+            overtaking = Overtaking(self._topics, self._index, kept)
+            overtaking.look(told)
+            overtaken = [entry for entry in kept if overtaking.overtaken(entry)]
+        left = {entry.at for entry in overtaken}
+        due = sorted((e for e in kept if e.at not in left), key=lambda e: (e.received_at, e.source_offset, e.at))
+        prices = [price(entry) for entry in due]
+        return Plan(
+            due=tuple(due),
+            overtaken=tuple(overtaken),
+            not_open=len(entries) - len(unsent),
+            lost=len(unsent) - len(kept),
+            cost_usd=sum((one for one in prices if one is not None), Decimal(0)),
+            unpriced=prices.count(None),
+            rate=rate,
+        )
+
+    def run(
+        self,
+        plan: Plan,
+        order: Order,
+        canary: CanaryPolicy,
+        *,
+        force: bool = False,
+        wait: bool = False,
+        stop: threading.Event | None = None,
+        told: Told = lambda _: None,
+    ) -> Report:
+        """Sends what the plan says and is still open; with `wait` until each of it came out. `stop` ends it soon.
+
+        Raises UnavailableError when Kafka is away or another replay took over: what was sent stays sent.
+        """
+        stop = stop or threading.Event()
+        report = Report(order.replay_id, len(plan.due), overtaken=len(plan.overtaken))
+        overtaking = None if force else Overtaking(self._topics, self._index, plan.due)
+        pace = Pace(order.rate)
+        with Sender(self._topics, self._values, self._keyring, order) as sender:
+            self._follower.catch_up()
+            report.outcomes = self._index.statuses(order.replay_id)
+            tried = sum(report.outcomes.values())
+            first = 0 if tried >= canary.records or len(plan.due) <= canary.records else canary.records
+            for entries in self._portions(plan.due, order.rate, first):
+                if not pace.hold(len(entries), stop):
+                    break
+                self._send(entries, sender, overtaking, report)
+                told(report)
+                if first:
+                    report.verdict = self._canary(canary, report, tried, stop, told)
+                    first = 0
+                    if report.verdict is not Verdict.GO:
+                        break
+        report.interrupted = stop.is_set()
+        if wait and report.complete:
+            self._until(lambda: report.outcomes[Status.REPLAYING] == 0, report, stop, told)
         return report
 
-    def _producer(self, complaints: Complaints) -> Producer:
-        return Producer(
-            {
-                **self._topics.client,
-                "transactional.id": REPLAY_ID,
-                # A killed replayer holds back the input topic's readers for no longer than this.
-                "transaction.timeout.ms": _TIMEOUT_S * 1000,
-                "message.max.bytes": _LARGEST_MESSAGE,
-                "log_level": 0,
-                "error_cb": complaints,
-            },
-            logger=SILENT,
-        )
+    def _send(self, entries: Sequence[Entry], sender: Sender, overtaking: Overtaking | None, report: Report) -> None:
+        """One portion: looked at again, as others may have done something meanwhile, then sent."""
+        self._look(report)
+        still = {entry.at for entry in self._index.select(Filter(ids=[str(e.at) for e in entries])) if _open(entry)}
+        go = [entry for entry in entries if entry.at in still]
+        report.already += len(entries) - len(go)
+        if overtaking is not None:
+            overtaking.look()
+            late = {entry.at for entry in go if overtaking.overtaken(entry)}
+            report.overtaken += len(late)
+            go = [entry for entry in go if entry.at not in late]
+        edits = self._index.newest_edits([entry.at for entry in go])
+        mended = self._values.mended(edits)
+        letters = in_order(list(self._topics.letters((entry.at, entry.status) for entry in go)))
+        sender.send(letters, mended)
+        report.sent, report.refused = sender.sent.records, sender.sent.refused
 
-    def _send_what_goes(self, producer: Producer, batch: Sequence[DeadLetter], order: Order, report: Report) -> int:
-        """Sends a batch; when Kafka refuses a record of it, each alone, so that one does not hold back the others."""
-        try:
-            return self._send(producer, batch, order, report)
-        except KafkaException as error:
-            if error.args[0].code() not in _REFUSED:
-                raise
-            _abort(producer)
-            if len(batch) == 1:
-                report.unreadable[batch[0].id] = f"Kafka does not take it ({error.args[0].name()})"
-                return 0
-            return sum(self._send_what_goes(producer, [letter], order, report) for letter in batch)
+    def _canary(self, policy: CanaryPolicy, report: Report, before: int, stop: threading.Event, told: Told) -> Verdict:
+        began = time.monotonic()
+        found = Verdict.WAIT
 
-    def _send(self, producer: Producer, batch: Sequence[DeadLetter], order: Order, report: Report) -> int:
-        now = datetime.now(UTC)
-        originals: list[tuple[DeadLetter, bytes | None]] = []
-        for letter in batch:
-            try:
-                originals.append((letter, self.original(letter)))
-            except RedactionError as error:
-                report.unreadable[letter.id] = error.message
-        producer.begin_transaction()
-        for letter, value in originals:
-            source = cast(Mapping[str, object], letter.envelope["source"])
-            producer.produce(
-                str(source["topic"]),
-                partition=int(cast(int, source["partition"])),
-                key=cast(bytes | None, letter.envelope["key"]),
-                value=value,
-                headers=_headers(letter, order, now),
-            )
-            producer.produce(STATUS_TOPIC, key=letter.id.encode(), value=self._status(letter, order, now))
-        producer.commit_transaction(_TIMEOUT_S)
-        report.sent += len(originals)
-        return len(originals)
+        def decided() -> bool:
+            nonlocal found
+            found = verdict(policy, report.outcomes, before + report.sent, time.monotonic() - began)
+            return found is not Verdict.WAIT
 
-    def original(self, letter: DeadLetter) -> bytes | None:
-        """The input record's value, as the bytes were. Raises RedactionError when it cannot be had or opened."""
-        sealed = cast(bytes | None, letter.envelope["original"])
-        if sealed is None:
-            if letter.envelope["original_size"]:
-                raise RedactionError("the original was too large to keep here; it is in the input topic at its source")
-            return None
-        return self._keyring.open(sealed, sealed_to(letter.envelope))
+        self._until(decided, report, stop, told)
+        return found
 
-    def _status(self, letter: DeadLetter, order: Order, now: datetime) -> bytes:
-        return self._topics.codec(STATUS_TOPIC).encode(
-            {
-                "dead_letter": {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset},
-                "event_id": letter.envelope["event_id"],
-                "status": "REPLAYED",
-                "replay_id": order.replay_id,
-                "at": now,
-                "by": order.by,
-                "why": order.why,
-            }
-        )
+    def _until(self, reached: Callable[[], bool], report: Report, stop: threading.Event, told: Told) -> None:
+        """Looks for outcomes until it is reached or stopped."""
+        while True:
+            self._look(report)
+            told(report)
+            if reached() or stop.wait(_LOOK_S):
+                return
+
+    def _look(self, report: Report) -> None:
+        self._follower.catch_up()
+        report.outcomes = self._index.statuses(report.replay_id)
+
+    @staticmethod
+    def _portions(due: Sequence[Entry], rate: float, first: int) -> Iterator[Sequence[Entry]]:
+        """The canary, then portions that are small at a low rate and never too much to hold."""
+        most = min(MOST_RECORDS, max(1, int(rate))) if rate else _CHUNK_RECORDS
+        if first:
+            yield due[:first]
+        portion: list[Entry] = []
+        size = 0
+        for entry in due[first:]:
+            if portion and (len(portion) == most or size + entry.size > _CHUNK_BYTES):
+                yield portion
+                portion, size = [], 0
+            portion.append(entry)
+            size += entry.size
+        if portion:
+            yield portion
 
 
-def _batches(letters: Sequence[DeadLetter], most: int) -> Iterator[list[DeadLetter]]:
-    """In order, each small enough for one short transaction."""
-    batch: list[DeadLetter] = []
-    size = 0
-    for letter in letters:
-        more = int(cast(int, letter.envelope["original_size"]))
-        if batch and (len(batch) == most or size + more > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(letter)
-        size += more
-    if batch:
-        yield batch
+class CallPrices:
+    """About what one more call costs for a dead letter: as its own calls did, else as those of its enrichment."""
+
+    def __init__(self, entries: Iterable[Entry], estimate: Callable[[Entry], Decimal | None]) -> None:
+        """`estimate` is asked where no call was ever made: by the price list, say."""
+        self._estimate = estimate
+        calls: Counter[str] = Counter()
+        costs: defaultdict[str, Decimal] = defaultdict(Decimal)
+        for entry in entries:
+            calls[entry.enrichment] += entry.attempts
+            costs[entry.enrichment] += entry.cost_usd
+        self._means: Mapping[str, Decimal] = {name: costs[name] / count for name, count in calls.items() if count}
+
+    def __call__(self, entry: Entry) -> Decimal | None:
+        """US dollars, or None when nothing is known."""
+        if entry.attempts:
+            return entry.cost_usd / entry.attempts
+        mean = self._means.get(entry.enrichment)
+        return self._estimate(entry) if mean is None else mean
 
 
-def _abort(producer: Producer) -> None:
-    """What was not committed is not to hold back readers until the broker gives it up."""
-    with contextlib.suppress(KafkaException):
-        producer.abort_transaction(_TIMEOUT_S)
-
-
-def _stopped(error: KafkaError, complaints: Complaints, producer: Producer, sent: int) -> PipelineError:
-    if error.code() in _FENCED:
-        return UnavailableError(f"another replay took over after {sent} records; run it again to go on")
-    complaints.heard_by(producer)
-    return complaints.failure(error, f"replaying, after {sent} records; run it again to go on")
-
-
-def _headers(letter: DeadLetter, order: Order, now: datetime) -> list[tuple[str, str | bytes | None]]:
-    """The original's headers, its identity, and its history with this replay added."""
-    kept = cast(Sequence[Mapping[str, object]], letter.envelope["headers"])
-    headers: list[tuple[str, str | bytes | None]] = [
-        (str(item["name"]), cast(bytes | None, item["value"]))
-        for item in kept
-        if item["name"] not in (EVENT_ID, REPLAYS)
-    ]
-    earlier = cast(Sequence[Mapping[str, object]], letter.envelope["replays"])
-    replays = [{**item, "at": cast(datetime, item["at"]).isoformat()} for item in earlier]
-    replays.append({"replay_id": order.replay_id, "at": now.isoformat(), "by": order.by, "why": order.why})
-    first = cast(datetime, letter.envelope["first_failed_at"]).isoformat()
-    history = json.dumps(
-        {"received_at": letter.received_at.isoformat(), "first_failed_at": first, "replays": replays}
-    ).encode()
-    return [*headers, (EVENT_ID, letter.text("event_id").encode()), (REPLAYS, history)]
+def _open(entry: Entry) -> bool:
+    return entry.status is Status.OPEN

@@ -37,6 +37,9 @@ class Decoder(Protocol):
     async def decode(self, data: bytes) -> Decoded:
         """Raises DecodeError or ContractError; waits while the registry is away."""
 
+    def ready(self, data: bytes) -> bool:
+        """Whether `decode` of this has nothing to wait for."""
+
 
 class ValueCodec(Decoder, Protocol):
     """Values of one topic, both ways."""
@@ -55,17 +58,18 @@ class AvroDecoder:
         self._registry = registry
         self._bounds = contract.Bounds(schema) if bounded else None
         self._schema = dict(parsed(schema))
+        self._writers: dict[int, dict[str, object]] = {}
 
     async def decode(self, data: bytes) -> Decoded:
         """The record as this topic's schema reads it."""
         if len(data) < _HEAD.size or data[0] != 0:
             raise DecodeError("not Avro in the Confluent wire format (no magic byte)")
         schema_id = _HEAD.unpack_from(data)[1]
-        writer = self._registry.known(schema_id) or await self._registry.schema(schema_id)
+        writer = self._writers.get(schema_id) or await self._writer(schema_id)
         body = io.BytesIO(data)
         body.seek(_HEAD.size)
         try:
-            record = schemaless_reader(body, dict(writer), self._schema)
+            record = schemaless_reader(body, writer, self._schema)
         except Exception as error:  # noqa: BLE001  # foreign bytes make the reader raise nearly anything
             raise DecodeError(f"Avro body does not match schema id {schema_id} ({type(error).__name__})") from None
         if body.tell() != len(data):
@@ -75,6 +79,19 @@ class AvroDecoder:
         if self._bounds is not None:
             self._bounds.check(record)
         return Decoded(record, schema_id)
+
+    def ready(self, data: bytes) -> bool:
+        """Bytes that name no schema are refused at once."""
+        if len(data) < _HEAD.size or data[0] != 0:
+            return True
+        schema_id = _HEAD.unpack_from(data)[1]
+        return schema_id in self._writers or self._registry.known(schema_id) is not None
+
+    async def _writer(self, schema_id: int) -> dict[str, object]:
+        """The writer's schema. Where it is the reader's, it is the same object: nothing is compared for each record."""
+        found = dict(self._registry.known(schema_id) or await self._registry.schema(schema_id))
+        writer = self._writers[schema_id] = self._schema if found == self._schema else found
+        return writer
 
 
 class AvroCodec(AvroDecoder):
@@ -118,6 +135,10 @@ class JsonCodec:
         except orjson.JSONDecodeError as error:
             raise DecodeError(f"not JSON (at byte {error.pos})", cause=Cause.UNDECODABLE) from None
         return Decoded(contract.read_json(self._model, data), None)
+
+    def ready(self, data: bytes) -> bool:
+        """Always."""
+        return True
 
 
 def _typed(model: type[BaseModel], record: Mapping[str, object]) -> BaseModel:

@@ -22,6 +22,7 @@ from pipeline.settings.places import CACHE_FOLDER, TABLES_FOLDER, secret
 from pipeline.settings.sections import (
     BudgetSettings,
     CatalogueSettings,
+    DeadLetterSettings,
     Duration,
     EngineSettings,
     GatewaySettings,
@@ -42,6 +43,7 @@ __all__ = [
     "TABLES_FOLDER",
     "BudgetSettings",
     "CatalogueSettings",
+    "DeadLetterSettings",
     "Duration",
     "EngineSettings",
     "GatewaySettings",
@@ -86,6 +88,7 @@ class Settings(BaseSettings):
     catalogue: CatalogueSettings = CatalogueSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     guard: GuardSettings = GuardSettings()
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
     budget: BudgetSettings = BudgetSettings()
 
     @classmethod

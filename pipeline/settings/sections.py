@@ -179,8 +179,27 @@ class GuardSettings(Section):
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     window: Annotated[int, Field(ge=10)] = 200
+    run: Annotated[int, Field(ge=0)] = 50
+    """So many records in a row with the same fingerprint pause it, too; 0: any number."""
     probe_after: Duration = timedelta(seconds=60)
     """How long the processor stays paused before it tries again."""
+
+
+class DeadLetterSettings(Section):
+    """What people do with dead letters from this machine."""
+
+    index: str = ""
+    """Folder of the index that lists and groups are read from; empty: in the cache. It may be lost."""
+    roles: tuple[Literal["viewer", "operator", "privacy"], ...] = ("viewer", "operator", "privacy")
+    """What who works here may do; Kafka's own rights hold beside it."""
+    quota_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Of the first tier's requests a minute, what replays may take."""
+    canary: Annotated[int, Field(ge=0)] = 10
+    """So many are sent first and waited for; 0: all at once."""
+    canary_bound: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """A replay stops when more than this share of its first records dies again."""
+    canary_timeout: Duration = timedelta(minutes=5)
+    """For so long the outcome of the first records is waited for."""
 
 
 class LimitSettings(Section):

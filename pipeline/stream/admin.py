@@ -31,6 +31,7 @@ from pipeline.stream.kafka import (
     ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
+    TopicCollection,
     TopicPartition,
     UserScramCredentialUpsertion,
 )
@@ -134,6 +135,17 @@ class Admin:
         """How many brokers the cluster has."""
         with self._doing("looking at the cluster"):
             return len(self._admin.list_topics(timeout=self._timeout).brokers)
+
+    def cluster_id(self) -> str:
+        """What the cluster calls itself: the same for as long as it lives."""
+        with self._doing("looking at the cluster"):
+            return str(self._admin.list_topics(timeout=self._timeout).cluster_id)
+
+    def topic_ids(self, names: Sequence[str]) -> dict[str, str]:
+        """Topic to its id, which is another one when a topic was deleted and made anew."""
+        with self._doing("looking at topics"):
+            asked = self._admin.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout)
+            return {name: str(described.topic_id) for name, described in self._all(asked).items()}
 
     def topics(self, names: Iterable[str] | None = None) -> dict[str, Topic]:
         """The topics of these names that exist (all but internal ones when None), with their effective settings."""

@@ -9,6 +9,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import (
@@ -53,6 +54,7 @@ __all__ = [
     "ResourceType",
     "ScramCredentialInfo",
     "ScramMechanism",
+    "TopicCollection",
     "TopicMetadata",
     "TopicPartition",
     "UserScramCredentialUpsertion",

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -23,7 +24,9 @@ from pipeline.stream.record import Record
 
 _LEADERLESS: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
-Start = Literal["earliest", "latest"] | datetime
+Part = tuple[str, int]
+"""Topic and partition."""
+Start = Literal["earliest", "latest"] | datetime | Mapping[Part, int]
 
 _BATCH: Final = 2000
 """Records taken from the library at once: beyond 1,000 it makes no difference (measured)."""
@@ -44,33 +47,23 @@ def read(
     """The committed records of `topics`, those of each partition in order.
 
     With `until_end` up to where each partition ended when reading began (its last stable offset: a transaction that
-    was open then is not waited for); otherwise on and on until `stop` is set. `start` may be a point in time. Ends
-    after `limit` records. Partitions added while it follows are not read.
+    was open then is not waited for); otherwise on and on until `stop` is set. `start` may be a point in time, or the
+    offsets to begin with: then only their partitions are read. Ends after `limit` records. Partitions added while it
+    follows are not read.
 
     Raises UnavailableError when the cluster cannot be reached, or is silent for `timeout` seconds before the end;
     UsageError when a topic does not exist or may not be read.
     """
     complaints = Complaints(client)
-    consumer = Consumer(
-        {
-            "group.id": f"reader-{uuid.uuid4()}",
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-            # The news of an end comes with an answer: the broker is not to hold it back for records to come.
-            "fetch.wait.max.ms": 10 if until_end else 100,
-            "log_level": 0,
-            **client,
-            "isolation.level": "read_committed",
-            "error_cb": complaints,
-        },
-        logger=SILENT,
-    )
+    # The news of an end comes with an answer: the broker is not to hold it back for records to come.
+    consumer = _consumer(client, complaints, wait_ms=10 if until_end else 100)
     try:
-        partitions = _partitions(consumer, topics, timeout, complaints)
+        partitions = list(start) if isinstance(start, Mapping) else _partitions(consumer, topics, timeout, complaints)
         ends = _offsets(consumer, partitions, _END, timeout)
-        begins = ends if start == "latest" else _offsets(consumer, partitions, _timestamp(start), timeout)
+        if isinstance(start, Mapping):
+            begins = dict(start)
+        else:
+            begins = ends if start == "latest" else _offsets(consumer, partitions, _timestamp(start), timeout)
         # Of a partition without a record after a point in time the answer is "the end".
         begins = {part: ends[part] if offset < 0 else offset for part, offset in begins.items()}
         if until_end:
@@ -87,15 +80,99 @@ def read(
         consumer.close()
 
 
-_Part = tuple[str, int]
+def pick(client: Mapping[str, str], wanted: Mapping[Part, Sequence[int]], *, timeout: float = 15.0) -> Iterator[Record]:
+    """The committed records at these offsets, those of a partition in order; what is no longer there is left out.
+
+    Reads over small gaps between them and jumps over large ones. Raises as `read` does.
+    """
+    runs = {part: _runs(sorted(offsets)) for part, offsets in wanted.items() if offsets}
+    if not runs:
+        return
+    chosen = {part: frozenset(offsets) for part, offsets in wanted.items()}
+    complaints = Complaints(client)
+    consumer = _consumer(client, complaints, wait_ms=10)
+    try:
+        ends = _offsets(consumer, list(runs), _END, timeout)
+        while runs:
+            now = {part: left.pop(0) for part, left in runs.items()}
+            runs = {part: left for part, left in runs.items() if left}
+            until = {part: min(last + 1, ends[part]) for part, (first, last) in now.items() if first < ends[part]}
+            consumer.assign([TopicPartition(*part, now[part][0]) for part in until])
+            consumer.resume([TopicPartition(*part) for part in until])
+            for record in _until(consumer, until, timeout):
+                if record.offset in chosen[record.topic, record.partition]:
+                    yield record
+    except KafkaException as error:
+        complaints.heard_by(consumer)
+        raise complaints.failure(error, "reading single records") from None
+    finally:
+        consumer.close()
+
+
+_GAP: Final = 500
+"""Records read in vain before a jump is the faster way: a jump takes about as long as reading so many."""
+
+
+def _runs(offsets: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last offsets of stretches without large gaps."""
+    runs: list[tuple[int, int]] = []
+    for offset in offsets:
+        if runs and offset - runs[-1][1] <= _GAP:
+            runs[-1] = runs[-1][0], offset
+        else:
+            runs.append((offset, offset))
+    return runs
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The offsets of what a partition holds now: from `begin` up to before `end`, committed records only."""
+
+    begin: int
+    end: int
+
+
+def spans(client: Mapping[str, str], topics: Sequence[str], *, timeout: float = 15.0) -> dict[Part, Span]:
+    """What every partition of `topics` holds. Raises as `read` does."""
+    complaints = Complaints(client)
+    consumer = _consumer(client, complaints, wait_ms=10)
+    try:
+        partitions = _partitions(consumer, topics, timeout, complaints)
+        begins = _offsets(consumer, partitions, _BEGINNING, timeout)
+        ends = _offsets(consumer, partitions, _END, timeout)
+        return {part: Span(begins[part], ends[part]) for part in partitions}
+    except KafkaException as error:
+        complaints.heard_by(consumer)
+        raise complaints.failure(error, f"reading {', '.join(topics)}") from None
+    finally:
+        consumer.close()
+
+
+def _consumer(client: Mapping[str, str], complaints: Complaints, *, wait_ms: int) -> Consumer:
+    return Consumer(
+        {
+            "group.id": f"reader-{uuid.uuid4()}",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": wait_ms,
+            "log_level": 0,
+            **client,
+            "isolation.level": "read_committed",
+            "error_cb": complaints,
+        },
+        logger=SILENT,
+    )
+
 
 _END: Final = -1
 _BEGINNING: Final = -2
 """Times that stand for places, in the protocol's request for offsets."""
 
 
-def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float, complaints: Complaints) -> list[_Part]:
-    found: list[_Part] = []
+def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float, complaints: Complaints) -> list[Part]:
+    found: list[Part] = []
     for topic in topics:
         metadata = complaints.topics(consumer, topic, timeout)[topic]
         if metadata.error is not None:
@@ -104,7 +181,7 @@ def _partitions(consumer: Consumer, topics: Sequence[str], timeout: float, compl
     return found
 
 
-def _offsets(consumer: Consumer, parts: Sequence[_Part], timestamp_ms: int, timeout: float) -> dict[_Part, int]:
+def _offsets(consumer: Consumer, parts: Sequence[Part], timestamp_ms: int, timeout: float) -> dict[Part, int]:
     """The first offset at or after a time, for all partitions in one request to each broker.
 
     A topic made a moment ago, or whose leader moves, has none who can answer yet: asked again within `timeout`.
@@ -123,13 +200,13 @@ def _offsets(consumer: Consumer, parts: Sequence[_Part], timestamp_ms: int, time
         consumer.poll(_WAIT)
 
 
-def _timestamp(start: Start) -> int:
+def _timestamp(start: Literal["earliest", "latest"] | datetime) -> int:
     if isinstance(start, datetime):
         return max(0, int(start.timestamp() * 1000))
     return _END if start == "latest" else _BEGINNING
 
 
-def _until(consumer: Consumer, ends: dict[_Part, int], timeout: float) -> Iterator[Record]:
+def _until(consumer: Consumer, ends: dict[Part, int], timeout: float) -> Iterator[Record]:
     """Records below `ends`. A partition is done when the library stands at its end: markers of transactions and
     compaction may leave no record right before it."""
     left = dict(ends)
@@ -180,7 +257,7 @@ def _is_end(message: Message) -> bool:
     raise KafkaException(error)
 
 
-def _part(message: Message) -> _Part:
+def _part(message: Message) -> Part:
     return message.topic(), message.partition()  # type: ignore[return-value]  # of consumed ones both are set
 
 

@@ -144,6 +144,14 @@ def _sharing(status: WorkerStatus) -> Iterable[Observation]:
     return [Observation(int(status.gateway.sharing is state), {"state": str(state)}) for state in Sharing]
 
 
+def _paused(status: WorkerStatus) -> Iterable[Observation]:
+    """1 while the guard pauses it."""
+    return [
+        Observation(int(engine.paused_reason is not None), {"enrichment": name})
+        for name, engine in status.engines.items()
+    ]
+
+
 def _held(status: WorkerStatus) -> Iterable[Observation]:
     return [Observation(status.gateway.held)]
 
@@ -175,5 +183,6 @@ _GAUGES: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_quota_used_ratio", "", "Share of the scarcest quota in use", _route("quota_used")),
     ("pipeline_breaker_state", "", "1 for the state a breaker is in", _breaker),
     ("pipeline_quota_sharing", "", "1 for how quotas are shared with other workers", _sharing),
+    ("pipeline_paused", "", "1 while too many dead letters pause an enrichment", _paused),
     ("pipeline_budget_held_records", "", "Records that wait because a budget is spent", _held),
 )

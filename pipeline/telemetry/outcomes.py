@@ -31,10 +31,10 @@ class Outcomes:
 
     def __init__(self) -> None:
         self.tallies: dict[str, Tally] = {}
-        self._listeners: list[Callable[[str, bool], None]] = []
+        self._listeners: list[Callable[[str, str | None], None]] = []
 
-    def listen(self, listener: Callable[[str, bool], None]) -> None:
-        """`listener(enrichment, died)` is called for each record."""
+    def listen(self, listener: Callable[[str, str | None], None]) -> None:
+        """`listener(enrichment, fingerprint)` is called for each record; None: it was enriched."""
         self._listeners.append(listener)
 
     def enriched(self, enrichment: str, cost_usd: Decimal, *, safe: bool = False) -> None:
@@ -43,7 +43,7 @@ class Outcomes:
         tally.enriched += 1
         tally.safe += safe
         tally.cost_usd += cost_usd
-        self._tell(enrichment, died=False)
+        self._tell(enrichment, None)
 
     def skipped(self, enrichment: str) -> None:
         """One record was outside the enrichment's `when` filter."""
@@ -53,16 +53,18 @@ class Outcomes:
         """One record that counted as enriched could not be written: it is about to be counted as dead."""
         self._tally(enrichment).enriched -= 1
 
-    def dead(self, enrichment: str, stage: Stage, cause: Cause, cost_usd: Decimal = Decimal(0)) -> None:
+    def dead(
+        self, enrichment: str, stage: Stage, cause: Cause, cost_usd: Decimal = Decimal(0), fingerprint: str = ""
+    ) -> None:
         """One record died; `cost_usd` is what its calls cost."""
         tally = self._tally(enrichment)
         tally.dead[stage, cause] += 1
         tally.cost_usd += cost_usd
-        self._tell(enrichment, died=True)
+        self._tell(enrichment, fingerprint)
 
     def _tally(self, enrichment: str) -> Tally:
         return self.tallies.setdefault(enrichment, Tally())
 
-    def _tell(self, enrichment: str, *, died: bool) -> None:
+    def _tell(self, enrichment: str, fingerprint: str | None) -> None:
         for listener in self._listeners:
-            listener(enrichment, died)
+            listener(enrichment, fingerprint)

@@ -57,8 +57,13 @@ class Here(Job):
         return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
-STATUS = "enrichment.dead-letter-status"
-"""The one name that replay knows: it stays as it is."""
+LEDGERS = (
+    "enrichment.dead-letter-status",
+    "enrichment.dead-letter-edit",
+    "enrichment.replay-outcome",
+    "enrichment.operation",
+)
+"""The names that replay knows: they stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def _own(folder: Path, environment: Mapping[str, str]) -> Own:
     tag = f"t{uuid.uuid4().hex[:8]}"
     topics = [path.stem for path in (ROOT / "topics").glob("*.yaml")]
     subjects = [path.name for path in (ROOT / "schemas").iterdir()]
-    names = sorted((name for name in topics + subjects if not name.startswith(STATUS)), key=len, reverse=True)
+    names = sorted((name for name in topics + subjects if not name.startswith(LEDGERS)), key=len, reverse=True)
     any_name = re.compile(rf"(?<=: )({'|'.join(map(re.escape, names))})(?![\w.-])")
 
     def renamed(text: str) -> str:

@@ -44,14 +44,17 @@ def test_what_died_of_a_fault_is_enriched_once_after_it_was_mended(job: Job, set
         ("answer_invalid", "validate", "open"): 5
     }
     assert all(row["attempts"] for row in dead)
+    (group,) = json.loads(f"[{job.command('dead-letters', 'groups', *ours, '--json')}]")
+    assert (group["count"], group["cause"], group["trend"]) == (5, "answer_invalid", "new")
 
     looked_at = job.command("dead-letters", "replay", *ours, "--dry-run")
-    assert "5 dead letters (5 answer_invalid)" in looked_at
+    assert "to send: 5 dead letters (5 answer_invalid)" in looked_at
     assert "nothing was sent" in looked_at
     assert len(_of(job, INPUT, tenant)) == 5
 
     sent = json.loads(job.command("dead-letters", "replay", *ours, "--why", "schema mended", "--yes", "--json"))
-    assert (sent["sent"], sent["already"], sent["unreadable"]) == (5, 0, {})
+    assert (sent["sent"], sent["already"], sent["refused"]) == (5, 0, {})
+    assert {row["status"] for row in _listed(job, *ours, "--status", "all")} == {"replaying"}
     job.command("run", "tickets", "--until-idle", "1")
     enriched = _of(job, ENRICHED, tenant)
     assert Counter(row["value"]["ticket_id"] for row in enriched) == Counter(ticket["ticket_id"] for ticket in tickets)
@@ -73,7 +76,7 @@ def test_a_killed_replayer_leaves_each_record_sent_once(
     """Killed with SIGKILL right before or right after the commit of its second transaction."""
     events = _poisoned(job, settings, 25)
     chosen = [part for event in events for part in ("--id", event)]
-    arguments = ["dead-letters", "replay", *chosen, "--status", "open", "--rate", "10", "--yes"]
+    arguments = ["dead-letters", "replay", *chosen, "--status", "open", "--rate", "10", "--canary", "0", "--yes"]
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED, moment, *arguments], env=environment, capture_output=True, timeout=60
     )
@@ -109,14 +112,14 @@ def test_a_second_replayer_takes_over_and_nothing_is_sent_twice(
 ) -> None:
     events = _poisoned(job, settings, 12)
     chosen = [part for event in events for part in ("--id", event)]
-    replay = ["dead-letters", "replay", *chosen, "--status", "open", "--yes"]
+    replay = ["dead-letters", "replay", *chosen, "--status", "open", "--canary", "0", "--yes"]
     # One record at once, the next one 10 s later: it cannot be through before the other one starts.
     slow = subprocess.Popen([COMMAND, *replay, "--rate", "0.1"], env=environment, stderr=subprocess.PIPE, text=True)
     _until_some_is_sent(job, events)
     job.command(*replay)
     _, err = slow.communicate(timeout=60)
     assert slow.returncode == 1
-    assert re.fullmatch(r"pipeline: another replay took over after \d+ records; .*\n", err)
+    assert re.fullmatch(r"pipeline: another replay took over after \d+ records; .*", err.splitlines()[-1])
     assert _events(job, INPUT, events) == dict.fromkeys(events, 2)
 
 
@@ -147,6 +150,10 @@ def test_the_story_of_a_dead_letter_is_whole_and_its_original_is_shown_only_when
         ("list", "--topic", "support.tickets.enriched.v1"),
         ("list", "--cause", "boredom"),
         ("list", "--since", "yesterday"),
+        ("list", "--since", "1h", "--until", "2h"),
+        ("resolve", "--why", "all of them"),
+        ("edit", "--cause", "leak", "--set", "subject"),
+        ("import", "/nowhere.jsonl"),
         ("show", "support.tickets.v1.dead-letters/0/999999"),
         ("show", "no-such-event"),
         ("replay",),

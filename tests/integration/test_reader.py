@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.stream.kafka import Producer
 from pipeline.stream.publisher import Publisher
-from pipeline.stream.reader import read
+from pipeline.stream.reader import Span, pick, read, spans
 from pipeline.stream.record import Output
 from tests.conftest import FreshTopic
 
@@ -54,6 +54,20 @@ def test_an_open_transaction_is_not_waited_for(client: Client, fresh_topic: Fres
     _publish(client, Output(topic, None, b"behind the open one"))
     assert [record.value for record in read(client, [topic], timeout=10)] == [b"before"]
     producer.abort_transaction()
+
+
+def test_single_records_are_picked_near_and_far_and_what_is_not_there_is_left_out(
+    client: Client, fresh_topic: FreshTopic
+) -> None:
+    topic = fresh_topic(2)
+    _publish(client, *(Output(topic, b"a", b"%d" % n) for n in range(2000)))
+    (part,) = {(record.topic, record.partition) for record in read(client, [topic], limit=1)}
+    other = (topic, 1 - part[1])
+    found = list(pick(client, {part: [3, 1999, 5, 900, 5000], other: [7]}))
+    assert [(record.offset, record.value) for record in found] == [(n, b"%d" % n) for n in (3, 5, 900, 1999)]
+    assert list(pick(client, {})) == []
+    assert spans(client, [topic]) == {part: Span(0, 2000), other: Span(0, 0)}
+    assert [record.offset for record in read(client, [topic], start={part: 1998})] == [1998, 1999]
 
 
 def test_reading_ends_where_the_topic_ended_when_it_began(client: Client, fresh_topic: FreshTopic) -> None:

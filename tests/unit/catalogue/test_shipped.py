@@ -9,6 +9,7 @@ import pytest
 from pipeline import catalogue, contract
 from pipeline.catalogue import Catalogue, Enrichment, SchemaVersion, TopicSpec
 from pipeline.contract import Schema
+from pipeline.deadletters.ledgers import EDIT_TOPIC, OPERATION_TOPIC, OUTCOME_TOPIC, STATUS_TOPIC
 from pipeline.redact import PiiType
 from pipeline.serde import AvroCodec, JsonCodec, Registry
 from pipeline.settings import CatalogueSettings, RegistrySettings
@@ -93,7 +94,7 @@ class TestOrphans:
             for found in SHIPPED.enrichments.values()
             for topic in (found.input, found.output, found.dead_letters, found.audit, found.usage)
         }
-        assert set(SHIPPED.topics) - used == {"enrichment.dead-letter-status.v1"}
+        assert set(SHIPPED.topics) - used == {STATUS_TOPIC, OUTCOME_TOPIC, EDIT_TOPIC, OPERATION_TOPIC}
 
     def test_nothing_else_lies_in_the_folders(self) -> None:
         """A file with a misspelt name is read by nobody."""

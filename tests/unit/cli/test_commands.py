@@ -240,7 +240,7 @@ class TestSchemas:
         code, _, err = run("schemas", "check")
         assert code == 1
         assert "support.ticket breaks: support.ticket version 1: region: is new and has no default\n" in err
-        assert err.endswith("pipeline: 1 of 18 subjects would break: give new fields a default\n")
+        assert err.endswith("pipeline: 1 of 24 subjects would break: give new fields a default\n")
 
 
 def test_rights_can_be_read_without_a_cluster(run: Run) -> None:

@@ -7,13 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from pipeline.catalogue import Enrichment, load
+from pipeline.deadletters.desk import Story
 from pipeline.deadletters.envelope import Death, envelope
+from pipeline.deadletters.filter import Status
+from pipeline.deadletters.index import Coordinates, Entry
+from pipeline.deadletters.index.entry import entry_of
 from pipeline.deadletters.reading import DeadLetter
 from pipeline.errors import DecodeError
 from pipeline.redact import Keyring
 from pipeline.settings import CatalogueSettings
 from pipeline.stream.record import Record
 
+DEAD = "support.tickets.v1.dead-letters"
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 KEYRING = Keyring({"k1": bytes(32)})
 RECORD = Record(
@@ -42,9 +47,21 @@ def letter(
     *,
     now: datetime = NOW,
     offset: int = 5,
-    status: str = "open",
+    status: Status = Status.OPEN,
     whole: bool = True,
     **fields: str,
 ) -> DeadLetter:
     told = envelope(death(error, record, **fields), tickets(), KEYRING, now, whole=whole)
-    return DeadLetter("support.tickets.v1.dead-letters", 2, offset, told, status)
+    return DeadLetter(Coordinates(DEAD, 2, offset), told, status)
+
+
+def entry(offset: int = 5, **fields: object) -> Entry:
+    """A row of the index; `fields` are its own."""
+    made = entry_of(Coordinates(DEAD, 2, offset), letter(offset=offset).envelope)
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def story(of: DeadLetter, **fields: object) -> Story:
+    """What the desk would know of it."""
+    row = replace(entry_of(of.at, of.envelope), status=of.status)
+    return replace(Story(row, of, (), (), ()), **fields)  # type: ignore[arg-type]

@@ -41,3 +41,16 @@ def test_it_pauses_exactly_when_the_last_window_holds_the_share(outcomes: list[b
         assert (guard.record(died=died) is not None) == due
         if due:
             seen.clear()
+
+
+def test_a_run_of_one_fingerprint_pauses_before_the_window_is_full() -> None:
+    guard = Guard(GuardPolicy(share=0.5, window=100, run=4))
+    said = [guard.record(died=True, fingerprint="f1") for _ in range(8)]
+    assert [place for place, reason in enumerate(said, 1) if reason] == [4, 8]
+    assert said[3] == "4 dead letters in a row have the fingerprint f1"
+
+
+def test_an_enriched_record_or_another_fingerprint_breaks_a_run() -> None:
+    guard = Guard(GuardPolicy(share=1, window=100, run=3))
+    for fingerprint in ("f1", "f1", "f2", "f2", "", "f1", "f1", "f2", "f1"):
+        assert guard.record(died=bool(fingerprint), fingerprint=fingerprint) is None

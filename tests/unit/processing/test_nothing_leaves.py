@@ -14,6 +14,7 @@ from typing import cast
 import pytest
 from fastavro import schemaless_reader
 from pipeline.catalogue import load
+from pipeline.deadletters.ledgers import OUTCOME_TOPIC
 from pipeline.llm import Gateway, Tier, Usage
 from pipeline.llm.providers.provider import Account, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
@@ -101,15 +102,16 @@ async def test_none_of_5000_values_is_seen_by_anyone_who_may_not(caplog: pytest.
     catalogue, outcomes = load(CatalogueSettings()), Outcomes()
     provider = ScriptedProvider(always=_Model().answer)
     enrichment = catalogue.enrichment("tickets")
-    written = (enrichment.output, enrichment.dead_letters, enrichment.audit, enrichment.usage)
+    topics = (enrichment.output, enrichment.dead_letters, enrichment.audit, enrichment.usage)
+    written = (*(topic.topic for topic in topics), OUTCOME_TOPIC)
     registry = Registry(RegistrySettings(url="http://127.0.0.1:9"))
-    schemas = {topic.topic: dict(parsed(catalogue.schema_of(topic.topic).schema)) for topic in written}
+    schemas = {topic: dict(parsed(catalogue.schema_of(topic).schema)) for topic in written}
     processor = EnrichmentProcessor(
         enrichment,
         JsonCodec(enrichment.input_schema.schema),
         OutputWriter(
             enrichment,
-            Codecs(*(AvroCodec(registry, catalogue.schema_of(topic.topic).schema, 7) for topic in written)),
+            Codecs(*(AvroCodec(registry, catalogue.schema_of(topic).schema, 7) for topic in written)),
             Keyring.parse("k1:" + base64.b64encode(bytes(32)).decode()),
             frozenset({"openai"}),
         ),

@@ -16,8 +16,10 @@ import pytest
 from fastavro import schemaless_reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline.catalogue import Catalogue, TopicSpec, load
-from pipeline.deadletters.envelope import REPLAYS, sealed_to
+from pipeline.catalogue import Catalogue, load
+from pipeline.deadletters.envelope import OVERRIDE, REPLAYS, sealed_to
+from pipeline.deadletters.ledgers import OUTCOME_TOPIC
+from pipeline.deadletters.overrides import Override
 from pipeline.llm import Gateway, Tier, Usage
 from pipeline.llm.providers.provider import Account, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
@@ -87,7 +89,7 @@ class Bench:
             JsonCodec(self.enrichment.input_schema.schema),
             OutputWriter(
                 self.enrichment,
-                Codecs(*(self._codec(topic.topic) for topic in self._written())),
+                Codecs(*(self._codec(topic) for topic in self._written())),
                 self.keyring,
                 frozenset({"openai"}),
             ),
@@ -98,9 +100,9 @@ class Bench:
             now=lambda: NOW,
         )
 
-    def _written(self) -> Sequence[TopicSpec]:
+    def _written(self) -> Sequence[str]:
         e = self.enrichment
-        return (e.output, e.dead_letters, e.audit, e.usage)
+        return (e.output.topic, e.dead_letters.topic, e.audit.topic, e.usage.topic, OUTCOME_TOPIC)
 
     def _codec(self, topic: str) -> AvroCodec:
         registry = Registry(RegistrySettings(url="http://127.0.0.1:9"))
@@ -404,3 +406,45 @@ async def test_part_of_an_amount_is_no_amount(quote: str) -> None:
     found = await Bench("claims", {**CLAIM_ANSWER, "amount_quote": quote}).run(CLAIM)
     enrichment = cast(dict[str, object], found["insurance.claims.extracted.v1"]["enrichment"])
     assert enrichment["amount"] is None
+
+
+def _sent_again(override: Override | None = None, event: str = "E-1") -> dict[str, bytes]:
+    """The headers of a record that replay r1 sent."""
+    replay = {"replay_id": "r1", "at": "2026-03-02T00:00:00+00:00", "by": "ops", "why": "mended"}
+    history = {"received_at": "2026-02-28T00:00:00+00:00", "first_failed_at": "2026-03-01T00:00:00+00:00"}
+    headers = {"event-id": event.encode(), REPLAYS: json.dumps(history | {"replays": [replay]}).encode()}
+    if override is not None:
+        headers[OVERRIDE] = override.sealed(Bench("tickets").keyring, "E-1", "r1")
+    return headers
+
+
+async def test_the_outcome_of_a_record_sent_again_is_noted_with_its_replay_and_of_no_other() -> None:
+    assert OUTCOME_TOPIC not in await Bench("tickets", ANSWER).run(TICKET)
+    found = await Bench("tickets", ANSWER).run(TICKET, **_sent_again())
+    assert found[OUTCOME_TOPIC] == {"event_id": "E-1", "replay_id": "r1", "outcome": "ENRICHED", "at": NOW}
+    skipping = Bench("tickets", when={"tenant_id": {"equals": "nobody"}})
+    assert (await skipping.run(TICKET, **_sent_again()))[OUTCOME_TOPIC]["outcome"] == "SKIPPED"
+    assert OUTCOME_TOPIC not in await Bench("tickets").run(b"{", **_sent_again())
+
+
+async def test_a_replay_chooses_the_tier() -> None:
+    found = await Bench("tickets", ANSWER).run(TICKET, **_sent_again(Override(tier="second")))
+    provenance = cast(dict[str, object], found["support.tickets.enriched.v1"]["provenance"])
+    assert provenance["tier"] == "second"
+
+
+@pytest.mark.parametrize("wanted", [Override(tier="best"), Override(prompt="9.9.9"), Override(enrichment_version="0")])
+async def test_what_a_replay_asks_for_and_no_worker_has_is_a_dead_letter_that_says_so(wanted: Override) -> None:
+    bench = Bench("tickets", ANSWER)
+    letter = (await bench.run(TICKET, **_sent_again(wanted)))["support.tickets.v1.dead-letters"]
+    assert letter["cause"] == "override_unknown"
+    assert OVERRIDE not in [header["name"] for header in cast(list[dict[str, object]], letter["headers"])]
+    assert bench.provider.asked == []
+
+
+async def test_a_publisher_cannot_choose_a_tier() -> None:
+    """The override is sealed, and for one event of one replay."""
+    for headers in (_sent_again(Override(tier="second"), event="E-2"), {OVERRIDE: b'{"tier": "second"}'}):
+        found = await Bench("tickets", ANSWER).run(TICKET, **headers)
+        provenance = cast(dict[str, object], found["support.tickets.enriched.v1"]["provenance"])
+        assert provenance["tier"] == "standard"

@@ -24,6 +24,8 @@ def test_a_worker_may_do_its_job_and_no_more() -> None:
         (Right.WRITE, Thing.TOPIC, "support.tickets.v1.dead-letters", False),
         (Right.WRITE, Thing.TOPIC, "enrichment.audit.v1", False),
         (Right.WRITE, Thing.TOPIC, "enrichment.usage.v1", False),
+        (Right.WRITE, Thing.TOPIC, "enrichment.replay-outcomes.v1", False),
+        (Right.READ, Thing.TOPIC, "enrichment.operations.v1", False),
     }
 
 
@@ -46,6 +48,7 @@ def test_operators_may_read_dead_letters_and_send_them_again() -> None:
         assert (Right.READ, Thing.TOPIC, topic, False) not in found, "originals are read where they are sealed"
         replay = (Right.WRITE, Thing.TRANSACTIONAL_ID, "dead-letter-replay", False)
         assert replay in found
+    assert (Right.READ, Thing.TOPIC, "enrichment.audit.v1", False) in found, "what was overtaken is read there"
 
 
 @pytest.mark.parametrize("topic", [name for name, topic in KNOWN.topics.items() if topic.data_class == "sealed"])
@@ -60,7 +63,7 @@ def test_a_prefix_stands_before_users_and_not_before_things() -> None:
 
 def test_every_worker_stands_for_itself_behind_the_asterisk() -> None:
     users = {grant.user for grant in grants(KNOWN) if grant.name == "enrichment.audit.v1"}
-    assert users == {"enrichment-tickets", "enrichment-claims", "enrichment-operators"}
+    assert users == {"enrichment-tickets", "enrichment-claims", "enrichment-operators", "dead-letter-operators"}
     assert not any("*" in grant.user for grant in grants(KNOWN))
 
 

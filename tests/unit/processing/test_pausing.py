@@ -1,0 +1,75 @@
+"""An enrichment whose records die is paused once, and goes on by itself or when a person says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from pipeline.deadletters.guard import GuardPolicy
+from pipeline.errors import UnavailableError
+from pipeline.pausing import Pausing, Resumed
+
+
+class Engine:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.resumed = asyncio.Event()
+
+    def pause(self, reason: str) -> None:
+        self.told.append(reason)
+
+    def resume(self) -> None:
+        self.told.append("resume")
+        self.resumed.set()
+
+
+REASON = "2 dead letters in a row have the fingerprint f1"
+
+
+def _nobody(_: datetime, stop: threading.Event) -> Iterator[str]:
+    stop.wait()
+    yield from ()
+
+
+def _paused(resumed: Resumed, after: timedelta = timedelta(hours=1)) -> tuple[Engine, Engine, Pausing]:
+    one, other = Engine(), Engine()
+    pausing = Pausing({"tickets": one, "claims": other}, GuardPolicy(0.5, 100, 2), after, resumed)
+    for _ in range(2):
+        pausing.record("tickets", "f1")
+    return one, other, pausing
+
+
+async def test_it_goes_on_by_itself_after_a_while() -> None:
+    engine, other, _ = _paused(_nobody, timedelta())
+    await engine.resumed.wait()
+    assert engine.told == [REASON, "resume"]
+    assert other.told == []
+
+
+async def test_it_goes_on_when_a_person_says_so() -> None:
+    said = threading.Event()
+
+    def people(_: datetime, stop: threading.Event) -> Iterator[str]:
+        said.wait()
+        yield "claims"
+        yield "tickets"
+        stop.wait()
+
+    engine, other, _ = _paused(people)
+    assert engine.told == [REASON]
+    said.set()
+    await engine.resumed.wait()
+    assert (engine.told, other.told) == ([REASON, "resume"], [])
+
+
+async def test_a_cluster_that_is_away_leaves_the_automatic_way() -> None:
+    def away(_: datetime, stop: threading.Event) -> Iterator[str]:
+        raise UnavailableError("away")
+
+    engine, _, pausing = _paused(away)
+    pausing.resume("tickets")
+    assert engine.told == [REASON, "resume"]
