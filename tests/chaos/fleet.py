@@ -115,7 +115,9 @@ class Fleet:
             action()
         for slot, process in list(self.running.items()):
             if (code := process.poll()) is not None:
-                self.unasked.append(f"{slot} ended with {code}")
+                # 1: it began while no broker was there, waited, and said so; whoever runs it starts it again.
+                if code != 1:
+                    self.unasked.append(f"{slot} ended with {code}")
                 self.start(slot)
 
     def _count(self, process: subprocess.Popen[str]) -> None:

@@ -227,6 +227,7 @@ async def test_while_nothing_can_be_committed_no_more_is_called_for_than_may_be_
         house.intake.gone([stuck], True, timedelta(0))
         house.intake.tend(0.0)
     await house.finish(other, 5)
+    await asyncio.sleep(0)
 
 
 async def test_a_commit_that_only_just_began_holds_up_nothing_until_much_is_uncommitted() -> None:
