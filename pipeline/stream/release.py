@@ -31,8 +31,8 @@ _ASK_AGAIN = 0.05
 """Seconds between two such questions."""
 
 _LOST_END = (
-    "what was committed last is still pending though its transaction has ended: the brokers lost that end when they "
-    'died together; see "All brokers died at once" in docs/operations.md'
+    "what was committed last is still not known: brokers that do not answer, or that died together and lost the end of "
+    'that transaction; see "All brokers died at once" in docs/operations.md'
 )
 
 
