@@ -46,6 +46,11 @@ _FIELD: Final = expression(
     rf"(?P<name>{_ANY_WORD}(?: {_ANY_WORD}){{0,4}})[\"']?[ \t]*(?=[\n;|,\"'}})]|\Z)",
     re.IGNORECASE,
 )
+_SAYS_NAME: Final = expression(
+    r"(?:name(?: is|'s| ist)|(?:heis|heiss)e|m'appelle|me llamo|mi chiamo|chamo-me|nome e|naam is)\Z", re.IGNORECASE
+)
+_FULL: Final = expression(r" (?P<name>[A-Z][a-z'-]{1,20} [A-Z][a-z'-]{1,20})(?= (?:and|und|et|y|e|en)\b|[,.;!\n]|\Z)")
+"""Two capitals behind words that say nothing but a name: whatever else they mean."""
 _TAG: Final = expression(
     r"<(?P<tag>(?:given|family|first|last|sur|full|fore|middle|customer|holder)[_-]?(?:name)?|name|surname"
     r"|prenom|nom|nombre"
@@ -77,6 +82,9 @@ def introductions(text: str, sights: Sights) -> Iterator[Introduction]:
         if match is not None and _LABEL.search(text, max(0, end - 12), end) is not None:
             yield Introduction(*match.span("name"), Sureness.FIELD)
     for end in sights.ends(Cue.INTRODUCTION):
+        full = _FULL.match(text, end)
+        if full is not None and _SAYS_NAME.search(text, max(0, end - 12), end) is not None:
+            yield Introduction(*full.span("name"), Sureness.FIELD)
         match = (
             _AGAIN if text[end - 1] in "sS" and text[max(0, end - 4) : end].strip().lower() in _ITS else _SELF
         ).match(text, end)

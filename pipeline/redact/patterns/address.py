@@ -153,6 +153,8 @@ PATTERNS: Final = (
             "«42 bis, rue de la Paix, 75002 Paris».",
             "au «12 rue victor hugo 69002 Lyon»",
             "«3 allee des Tilleuls»",
+            "J'habite «12 rue du 8 Mai 1945, 75010 Paris».",
+            "au «3 place du 11-Novembre, 69002 Lyon» et",
             "sis «72 R. du Général Leclerc, appt 13, 5000 Namur» est",
         ),
         no=("2 places de parking", "12 cours par semaine"),

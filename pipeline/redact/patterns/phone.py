@@ -27,6 +27,8 @@ _BRITISH_MOBILE: Final = expression(r"447\d{9}")
 _MAIL_BEFORE: Final = expression(r"[A-Za-z]\.[A-Za-z]{2,4}, ?\Z")
 _DIGITS: Final = expression(r"\d")
 _GROUPS: Final = expression(r"\d+")
+_MEASURE: Final = expression(r" ?(?:[kMG]?Wh|m3|km|kg)\b")
+"""Behind a meter's reading."""
 _JOINED: Final = "/.#_=:-"
 
 _SHORTEST, _LONGEST = 8, 15
@@ -123,7 +125,9 @@ def _trunk(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     announced = context.after(Cue.PHONE, start)
     if len(groups) == 1 and digits < _BARE_TRUNK_SHORTEST and not announced:
         return None
-    return None if _someone_elses(context, start, announced) else (start, _with_extension(text, end))
+    if _MEASURE.match(text, end) or _someone_elses(context, start, announced):
+        return None
+    return start, _with_extension(text, end)
 
 
 def _labelled(text: str, start: int) -> bool:
@@ -278,7 +282,15 @@ PATTERNS: tuple[Pattern, ...] = (
             "au «(0)4 91 34 31 96».",
             "caller:«020 7946 0958»|callee",
         ),
-        no=("on 04.10.1956", "08-07-2024", "04:18", "order 017-7397039-3970200", "01/02/03"),
+        no=(
+            "on 04.10.1956",
+            "08-07-2024",
+            "04:18",
+            "order 017-7397039-3970200",
+            "01/02/03",
+            "le compteur est a 04 51 27 76 88 kWh",
+            "index du compteur 01 23 45 67 89",
+        ),
     ),
     Pattern(
         PiiType.PHONE,

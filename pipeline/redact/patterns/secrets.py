@@ -103,6 +103,7 @@ CUED: Final = (
             "the key 84a6cea4e50d49a0 no longer".replace("84a6cea4e50d49a0", "«84a6cea4e50d49a0»"),
             'API_TOKEN="«r7Aj71btbkLR75woz»"',
             "Authorization: Bearer «r7Aj71btbkLR75woz»",
+            "ma clé API «r7Aj71btbkLR75woz» ne marche plus",
         ),
         no=("the key is under the mat-and-nowhere-else", "commit 77f517f on main"),
     ),

@@ -53,6 +53,12 @@ FRENCH_TYPES: Final = (
     "|domaine|lieu-dit|zone|za|zi|rang|alle|cote|terrasse|croissant|ruisseau|parvis"
 )
 _FRENCH_NAME: Final = expression(rf" (?:{_PARTICLE} ?){{0,3}}{_CAPITAL}(?: (?:{_PARTICLE} ?){{0,2}}{_CAPITAL}){{0,4}}")
+_FRENCH_DAY: Final = expression(
+    r" (?:d[ue] )?\d{1,2}(?:er)?[ -](?:janvier|fevrier|mars|avril|mai|juin|juillet|aout|septembre|octobre|novembre"
+    r"|decembre)(?:[ -](?:1[789]|20)\d\d)?(?![A-Za-z0-9])",
+    re.IGNORECASE,
+)
+"""Streets are named after days."""
 _LOWER_NAME: Final = expression(r"(?: [a-z'.-]{2,20}){1,4}")
 
 _WORD_REVERSED: Final = expression(r"[A-Za-z'.-]{0,40}")
@@ -97,7 +103,7 @@ def french(context: Context, start: int, _end: int) -> tuple[int, int] | None:
     head = _FRENCH_HEAD.match(text, number)
     if head is None:
         return None
-    if name := _FRENCH_NAME.match(text, head.end()):
+    if name := _FRENCH_DAY.match(text, head.end()) or _FRENCH_NAME.match(text, head.end()):
         return start, end_of_address(text, name.end())
     if (name := _LOWER_NAME.match(text, head.end())) and has_code(text, name.end()):
         return start, end_of_address(text, name.end())

@@ -214,6 +214,10 @@ def test_keys_rotate_and_sealed_bytes_open_only_where_they_belong() -> None:
         Keyring.parse(f"a:{old}").open(sealed[:-1] + bytes([sealed[-1] ^ 1]), place)
 
 
+def test_words_are_a_name_where_somebody_says_so() -> None:
+    assert "Page" not in _redact("Hello, my name is Sky Page.").fields["text"].text
+
+
 @pytest.mark.parametrize("phrase", ["Regards, Joanna Doe", "Joanna Doe", "my son Callum Ashworth is"])
 def test_a_whole_name_is_taken(phrase: str) -> None:
     assert not {"Doe", "Callum", "Ashworth"} & set(_text(_redact(f"It broke.\n\n{phrase}")).split())
