@@ -125,8 +125,8 @@ class Campaign:
             workers.until(self._all_committed, deadline)
             seconds = time.monotonic() - began
             codes = workers.stop()
-        # Told to leave before it could listen: that is an end in good order, too.
-        if set(codes) - {0, -signal.SIGTERM}:
+        # In good order, too: told to leave before it could listen, and (1) while no broker was there to let it go.
+        if set(codes) - {0, 1, -signal.SIGTERM}:
             self._wrong.append(f"workers ended with {codes}")
         return self._judge(workers, seconds)
 
