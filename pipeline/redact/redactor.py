@@ -136,16 +136,18 @@ class Redactor:
 
     def _crowded(self, seen: _Seen, found: Sequence[Found]) -> list[Found]:
         """What shows beside finds that touch other matter only when placeholders have taken their place."""
-        if len(seen.shadow) > _LONGEST_LOOKED_AGAIN or not crowded(seen.shadow, found):
+        if not found or len(seen.shadow) > _LONGEST_LOOKED_AGAIN:
             return []
-        view = with_placeholders(seen.shadow, found)
-        more = _outside_placeholders(view.text, self._look(view.text, self.policy.names).found)
-        taken = [(item.start, item.end) for item in found]
-        return [
-            item
-            for item in _brought_back(more, view)
-            if not any(start < item.end and item.start < end for start, end in taken)
-        ]
+        fresh: list[Found] = []
+        for begin, end in crowded(seen.shadow, found):
+            view = with_placeholders(seen.shadow, found, begin, end)
+            more = _outside_placeholders(view.text, self._look(view.text, self.policy.names).found)
+            fresh += [
+                item
+                for item in _brought_back(more, view)
+                if not any(taken.start < item.end and item.start < taken.end for taken in found)
+            ]
+        return fresh
 
     def _look(self, shadow: str, names: bool) -> _Seen:
         """All finds in a shadow and its views."""

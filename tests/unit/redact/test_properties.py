@@ -105,7 +105,7 @@ def test_redacting_values_without_gaps_again_takes_no_placeholder_away_and_comes
 def test_what_is_seen_beside_placeholders_has_its_place_in_the_original(text: str) -> None:
     shadow, redaction = fold(text), _redactor().redact({"text": text})
     found = [Found(span.start, span.end, span.type, Strength.SHAPE) for span in redaction.spans["text"]]
-    view = with_placeholders(shadow, found)
+    view = with_placeholders(shadow, found, 0, len(shadow))
     assert len(view.text) == len(view.starts) == len(view.ends)
     for place, char in enumerate(view.text):
         start, end = view.origin(place, place + 1)
