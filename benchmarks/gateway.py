@@ -28,7 +28,7 @@ from pipeline.errors import UsageError
 
 SCENARIOS = ("overhead", "quota", "outage", "repeats", "cascade", "soak")
 QUICK: dict[str, dict[str, Any]] = {
-    "overhead": {"calls": 1500, "rounds": 1, "unhurried_calls": 1100},
+    "overhead": {"calls": 1500, "rounds": 1},
     "quota": {"part_s": 8.0},
     "outage": {"outage_s": 15.0},
     "repeats": {"questions": 1500},

@@ -122,6 +122,9 @@ async def _campaign(provider: Simulator, redis_url: str, lost: int | None, tier:
     # One client for all of them: sixteen would cost the machine more than what is measured.
     account = provider.account(tier.provider, quota)
     workers = [gateway({tier.provider: account}, fleet=RedisFleet(redis_url)) for _ in range(WORKERS)]
+    # A fleet that is up: prices are loaded and connections made before anything is counted.
+    await asyncio.gather(*(worker.complete(question(TICKET, (tier,))) for worker in workers))
+    await asyncio.to_thread(provider.control, {"reset": True})
     load, allowed, refused = _Load(workers, tier), _Allowed(provider, tier), list[int]()
     for number, part in enumerate(PARTS):
         await allowed.change(part)
