@@ -9,7 +9,6 @@ from typing import Final
 from pipeline.redact.scanner import Found
 from pipeline.redact.views import View
 
-
 _REACH: Final = 200
 """Characters on each side that are looked at again: what a value's own expressions and cues reach."""
 

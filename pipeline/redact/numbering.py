@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -88,14 +89,11 @@ class Numbering:
 
     def count(self) -> dict[str, int]:
         """Different values by type."""
-        counts: dict[str, int] = {}
-        for kind, _ in self._forms:
-            counts[kind.value] = counts.get(kind.value, 0) + 1
-        return counts
+        return {kind.value: number for kind, number in Counter(kind for kind, _ in self._forms).items()}
 
     def _free(self, kind: PiiType) -> int:
         number = self._next.get(kind, 1)
-        while (kind.value, number) in self._reserved:
+        while self._reserved and (kind.value, number) in self._reserved:
             number += 1
         self._next[kind] = number + 1
         return number
