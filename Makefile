@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo check test chaos lock clean
+.PHONY: install demo check test chaos campaign lock clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -41,6 +41,10 @@ test: $(STAMP)
 # The long form of the campaign in tests/chaos: about two minutes for each of 20 seeds, on a quiet machine.
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos.campaign --seeds 20 $(ARGS)
+
+# 10,000 dead letters of six causes, sent again while worker and replayer are killed; some minutes.
+campaign: $(STAMP)
+	@$(BIN)/python -m tests.chaos.dead_letter_campaign $(ARGS)
 
 lock:
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv

@@ -152,6 +152,7 @@ class Replayer:
                     first = 0
                     if report.verdict is not Verdict.GO:
                         break
+        self._look(report)
         report.interrupted = stop.is_set()
         if wait and report.complete:
             self._until(lambda: report.outcomes[Status.REPLAYING] == 0, report, stop, told)
