@@ -1,6 +1,6 @@
 """Dead letters of six causes sent again while worker and replayer are killed: each answered exactly once.
 
-The long form, 10,000 of them: `make campaign`.
+The long form, 10,000 of them: `make chaos`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pipeline.devstack.stack import Plan, Stack
 from tests.chaos.dead_letter_campaign import CAUSES, campaign
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_each_is_answered_once_though_worker_and_replayer_are_killed(
     new_stack: Callable[[Plan], Stack], tmp_path: Path, record_property: Callable[[str, object], None]
