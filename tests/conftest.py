@@ -12,11 +12,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from pipeline import settings as pipeline_settings
 from pipeline.devstack import state
 from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.settings import Settings
 from pipeline.stream.admin import Admin, Topic
+
+# Machines that are busy with other things are slow, not wrong.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 FreshTopic = Callable[..., str]
 NewStack = Callable[[Plan], Stack]

@@ -8,11 +8,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import settings
-
-# Machines that are busy with other things are slow, not wrong.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 T = TypeVar("T")
 
