@@ -153,12 +153,18 @@ class Campaign:
             return
         finally:
             consumer.close()
-        done = {source_of(self._source, one) for one in self._out()}
-        for (topic, partition), progress in known.items():
-            first = progress.prefix or 0
-            for offset in range(progress.next or 0):
-                if (offset < first or progress.is_finished(offset)) and (topic, partition, offset) not in done:
-                    self._wrong.append(f"[{partition}] offset {offset} was committed and is not visible")
+        said = {
+            (topic, partition, offset)
+            for (topic, partition), progress in known.items()
+            for offset in range(progress.next or 0)
+            if offset < (progress.prefix or 0) or progress.is_finished(offset)
+        }
+        # A commit's markers come to one partition after the other.
+        deadline = time.monotonic() + 20
+        while said := said - {source_of(self._source, one) for one in self._out()}:
+            if time.monotonic() > deadline:
+                self._wrong += [f"{where} was committed and is not visible" for where in sorted(said)]
+                return
 
     def _all_committed(self) -> bool:
         try:
