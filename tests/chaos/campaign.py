@@ -153,11 +153,12 @@ class Campaign:
             return
         finally:
             consumer.close()
+        ends = self._admin.ends([self._source])
         said = {
-            (topic, partition, offset)
-            for (topic, partition), progress in known.items()
-            for offset in range(progress.next or 0)
-            if offset < (progress.prefix or 0) or progress.is_finished(offset)
+            (*name, offset)
+            for name, progress in known.items()
+            for offset in range(ends[name])
+            if progress.is_finished(offset)
         }
         # A commit's markers come to one partition after the other.
         deadline = time.monotonic() + 20
