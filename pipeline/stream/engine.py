@@ -169,8 +169,7 @@ class Engine:
         observer = guarded(self._observer)
         complaints = Complaints(self._client)
         intake = Intake(self._processor, policy, observer, fail)
-        # The drain's own grace, then a commit that may have to build a producer first.
-        patience = policy.grace.total_seconds() + 2 * policy.transaction_timeout.total_seconds()
+        patience = policy.patience.total_seconds()
         try:
             fetcher = Fetcher(self._fetcher_settings, intake, Trouble(complaints, observer.trouble))
             membership = Membership(
@@ -190,6 +189,7 @@ class Engine:
                 observer,
                 intake.settle,
                 intake.weigh,
+                intake.expelled,
             )
         except KafkaException as refusal:
             raise UsageError(f"Kafka's client does not take its settings: {refusal.args[0].str()}") from None

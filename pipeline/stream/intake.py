@@ -130,6 +130,14 @@ class Intake:
         else:
             self._observer.revoked(names, cancelled, took)
 
+    @_or_fail
+    def expelled(self) -> None:
+        """The group does not know this member any more. What moves is given up: while its callback runs, the client
+        library cannot tell that it is lost. All else it will tell."""
+        for one in list(self.assignments.values()):
+            if one.phase is Phase.DRAINING:
+                self._drop(one)
+
     # --- the engine's
 
     @property

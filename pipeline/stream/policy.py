@@ -35,6 +35,11 @@ class EnginePolicy:
     metadata_soft_limit: int = 3000
     """Characters of commit metadata at which a partition is paused; the broker refuses more than 4,095."""
 
+    @property
+    def patience(self) -> timedelta:
+        """How long partitions that move may be drained: the grace, then a commit that may have to build a producer."""
+        return self.grace + 2 * self.transaction_timeout
+
     def __post_init__(self) -> None:
         """Raises ValueError when a number makes no sense."""
         if self.concurrency < 1 or self.backlog < 1 or self.window < 1:
@@ -43,6 +48,10 @@ class EnginePolicy:
 
 # Quick to find a broker again: the library's own default waits up to 10 s between attempts.
 _RECONNECT: Mapping[str, int] = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
+
+
+_MARGIN = timedelta(seconds=15)
+"""What a callback may take beyond its patience on a machine that is busy."""
 
 
 def member_settings(client: Mapping[str, str], group: str, policy: EnginePolicy) -> dict[str, str | int | bool]:
@@ -60,6 +69,9 @@ def member_settings(client: Mapping[str, str], group: str, policy: EnginePolicy)
         **client,
         **membership,
         "group.id": group,
+        # The group waits so long for a member to give partitions back (KIP-848), and five minutes by default: a word of
+        # it that got lost while brokers were away held up 12 partitions of a campaign. Callbacks end within `patience`.
+        "max.poll.interval.ms": _milliseconds(policy.patience + _MARGIN),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         # Committed offsets that are pending in an open transaction are waited for.

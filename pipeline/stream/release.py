@@ -60,9 +60,10 @@ class Releaser:
         observer: Observer,
         settled: Callable[[Assignment, Sequence[Finished]], None],
         weigh: Callable[[Assignment, int], None],
+        expelled: Callable[[], None],
     ) -> None:
         """`settled` is told which finished records of an assignment are committed, `weigh` how long its commit
-        metadata is.
+        metadata is; `expelled` is called when the group does not know this member any more.
 
         Raises KafkaException when the library does not take a setting.
         """
@@ -72,6 +73,7 @@ class Releaser:
         self._processor = processor
         self._observer = observer
         self._settled = settled
+        self._expelled = expelled
         self._outbox = Outbox(assignments, weigh)
         self._patience = policy.transaction_timeout.total_seconds()
         self._cadence = Cadence(CadencePolicy(longest=policy.commit_interval.total_seconds()))
@@ -169,6 +171,8 @@ class Releaser:
             self._replace(refusal)
         self.aborted += 1
         self._observer.aborted(result.reason)
+        if result.expelled:
+            self._expelled()
         if result.outcome is Outcome.UNKNOWN:
             await self._rebuild(result.reason, careful=self._producer.careful)
         elif result.crowded and not self._producer.careful:

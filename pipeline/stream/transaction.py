@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import ParamSpec
 
@@ -56,6 +56,8 @@ class Result:
     outcome: Outcome
     reason: str = ""
     refusals: tuple[Refusal, ...] = ()
+    expelled: bool = False
+    """The group does not know this member any more."""
     crowded: bool = False
     """The broker refuses requests though it takes each output alone: only a careful producer gets them through."""
 
@@ -113,7 +115,8 @@ class Transactor:
             reason = f"{error.name()}: {error.str()}"
             if error.fatal():
                 return Result(Outcome.UNKNOWN, reason)
-            return self._abort(reason, refusals, searched=searched)
+            result = self._abort(reason, refusals, searched=searched)
+            return replace(result, expelled=error.code() == KafkaError.UNKNOWN_MEMBER_ID)
 
     def _abort(self, reason: str, refusals: list[Refusal], *, searched: bool = False) -> Result:
         try:

@@ -176,6 +176,19 @@ async def test_a_drain_waits_for_what_is_in_flight_and_committed_but_starts_noth
     assert (part.progress.prefix, house.intake.repeated) == (1, 0)
 
 
+async def test_a_drain_ends_when_the_group_does_not_know_this_member_any_more() -> None:
+    house = House(Gate(), POLICY, 2)
+    house.intake.is_settled = lambda _: False
+    drained: Future[None] = Future()
+    house.intake.drain(house.parts[:1], drained)
+    await asyncio.sleep(0.01)
+    assert not drained.done()
+    house.intake.expelled()
+    await asyncio.sleep(0.01)
+    assert drained.done()
+    assert [part.phase for part in house.parts] == [Phase.GONE, Phase.ACTIVE]
+
+
 async def test_a_drain_gives_up_what_outlasts_the_grace_period() -> None:
     house = House(Gate({0}), EnginePolicy(grace=timedelta(0)), 1)
     house.bring(house.parts[0], 3)
