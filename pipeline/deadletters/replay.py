@@ -12,7 +12,7 @@ from typing import Final
 
 from pipeline.deadletters.canary import CanaryPolicy, Verdict, verdict
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Entry, Follower, Index
+from pipeline.deadletters.index import Coordinates, Entry, Follower, Index
 from pipeline.deadletters.overtaking import Overtaking
 from pipeline.deadletters.pace import Pace
 from pipeline.deadletters.reading import DeadLetterTopics, in_order
@@ -143,6 +143,11 @@ class Replayer:
             tried = sum(report.outcomes.values())
             first = 0 if tried >= canary.records or len(plan.due) <= canary.records else canary.records
             for entries in self._portions(plan.due, order.rate, first):
+                self._look(report)
+                if not self._still_open(entries):
+                    # Somebody else did it: no pace to keep for nothing.
+                    report.already += len(entries)
+                    continue
                 if not pace.hold(len(entries), stop):
                     break
                 self._send(entries, sender, overtaking, report)
@@ -161,7 +166,7 @@ class Replayer:
     def _send(self, entries: Sequence[Entry], sender: Sender, overtaking: Overtaking | None, report: Report) -> None:
         """One portion: looked at again, as others may have done something meanwhile, then sent."""
         self._look(report)
-        still = {entry.at for entry in self._index.select(Filter(ids=[str(e.at) for e in entries])) if _open(entry)}
+        still = self._still_open(entries)
         go = [entry for entry in entries if entry.at in still]
         report.already += len(entries) - len(go)
         if overtaking is not None:
@@ -174,6 +179,9 @@ class Replayer:
         letters = in_order(list(self._topics.letters((entry.at, entry.status) for entry in go)))
         sender.send(letters, mended)
         report.sent, report.refused = sender.sent.records, sender.sent.refused
+
+    def _still_open(self, entries: Sequence[Entry]) -> set[Coordinates]:
+        return {entry.at for entry in self._index.select(Filter(ids=[str(e.at) for e in entries])) if _open(entry)}
 
     def _canary(self, policy: CanaryPolicy, report: Report, before: int, stop: threading.Event, told: Told) -> Verdict:
         began = time.monotonic()

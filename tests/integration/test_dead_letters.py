@@ -118,8 +118,9 @@ def test_a_second_replayer_takes_over_and_nothing_is_sent_twice(
     _until_some_is_sent(job, events)
     job.command(*replay)
     _, err = slow.communicate(timeout=60)
-    assert slow.returncode == 1
-    assert re.fullmatch(r"pipeline: another replay took over after \d+ records; .*", err.splitlines()[-1])
+    # It found nothing left to do; or it was about to send, and was fenced.
+    fenced = re.fullmatch(r"pipeline: another replay took over after \d+ records; .*", err.splitlines()[-1])
+    assert slow.returncode == (1 if fenced else 0)
     assert _events(job, INPUT, events) == dict.fromkeys(events, 2)
 
 
