@@ -131,7 +131,7 @@ class TestTopics:
     def test_are_planned_created_compared_and_left_alone(self, own: Own, client: Mapping[str, str]) -> None:
         plan = own.job.command("topics", "plan")
         assert f"missing {own.named('support.tickets.v1')}: 12 partitions, replication 1, " in plan
-        assert plan.endswith(" of 9 topics are there: create the others with `pipeline topics apply`\n")
+        assert plan.endswith(" of 12 topics are there: create the others with `pipeline topics apply`\n")
         assert "replication is capped to 1, min.insync.replicas to 1" in plan
         applied = json.loads(own.job.command("topics", "apply", "--json"))
         assert len([name for name in applied["created"] if name.startswith(own.tag)]) == 8
@@ -148,7 +148,7 @@ class TestTopics:
             assert time.monotonic() < deadline, "a broker learns of a setting a moment later"
         again = own.job.command("topics", "apply")
         assert f"differs {audit}: retention.ms is 1000, the catalogue says 31536000000" in again
-        assert "9 of 9 topics are there, 1 settings differ" in again
+        assert "12 of 12 topics are there, 1 settings differ" in again
         assert Admin(client).topics([audit])[audit].config["retention.ms"] == "1000", "nobody's change is undone"
 
     def test_get_their_full_replication_on_three_brokers(
@@ -167,10 +167,10 @@ class TestSchemas:
         assert set(_verdicts(own)) == {"new"}
         registered = json.loads(own.job.command("schemas", "register", "--json"))
         ids = {row["subject"]: row["id"] for row in registered}
-        assert len(ids) == 17
+        assert len(ids) == 23
         assert ids[own.named("support.ticket")] == ids[f"{own.named('support.tickets.v1')}-value"]
         assert set(_verdicts(own)) == {"registered"}
-        assert own.job.command("schemas", "register") == "17 subjects are registered, 0 of them new\n"
+        assert own.job.command("schemas", "register") == "23 subjects are registered, 0 of them new\n"
 
     def test_that_break_are_refused_with_the_reason(self, own: Own, settings: Settings) -> None:
         own.job.command("schemas", "register")
@@ -412,8 +412,8 @@ class TestDoctor:
     def test_says_which_command_mends_what(self, own: Own) -> None:
         told = own.job.attempt("doctor")
         assert told.returncode == 1
-        assert re.search(r"missing +topics +\d of 9 there +-> +pipeline topics apply", told.stdout)
-        assert re.search(r"missing +schemas +\d of 17 subjects registered +-> +pipeline schemas register", told.stdout)
+        assert re.search(r"missing +topics +\d of 12 there +-> +pipeline topics apply", told.stdout)
+        assert re.search(r"missing +schemas +\d of 23 subjects registered +-> +pipeline schemas register", told.stdout)
         own.job.provision()
         assert own.job.attempt("doctor").returncode == 0
 
