@@ -23,7 +23,7 @@ from pipeline import catalogue
 from pipeline.deadletters.envelope import Death, envelope
 from pipeline.deadletters.filter import Filter, Status
 from pipeline.deadletters.index import Coordinates, Entry, Follower, Index
-from pipeline.deadletters.index.store import Batch
+from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.errors import AnswerError

@@ -276,7 +276,7 @@ class Admin:
         (librdkafka 2.16: it refreshes a consumer group that an admin client does not have).
         """
         if group not in self._onlookers:
-            # Otherwise it would wait for the end of an open transaction with them: 10 s of a killed worker's.
+            # Otherwise the end of an open transaction with its offsets is waited for: 10 s of a killed worker's.
             settings = {"isolation.level": "read_uncommitted", "log_level": 0, **self._client, "group.id": group}
             self._onlookers[group] = Consumer(settings, logger=SILENT)
         return self._onlookers[group]

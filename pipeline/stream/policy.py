@@ -49,7 +49,6 @@ class EnginePolicy:
 # Quick to find a broker again: the library's own default waits up to 10 s between attempts.
 _RECONNECT: Mapping[str, int] = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 500}
 
-
 _MARGIN = timedelta(seconds=15)
 """What a callback may take beyond its patience on a machine that is busy."""
 

@@ -87,6 +87,15 @@ class Transactor:
 
     def transact(self, shares: Sequence[Share], proof: bytes) -> Result:
         """One transaction with all outputs of `shares` and their offsets, as the member of which `proof` is."""
+        try:
+            return self._transact(shares, proof)
+        except SystemError as failure:
+            # So the library passes on a fatal error that it meets while it calls back.
+            if not isinstance(failure.__cause__, KafkaException):
+                raise
+            return Result(Outcome.UNKNOWN, str(failure.__cause__))
+
+    def _transact(self, shares: Sequence[Share], proof: bytes) -> Result:
         refusals: list[Refusal] = []
         suspects, searched = self._suspects, False
         self._refused.clear()
@@ -107,9 +116,6 @@ class Transactor:
             self._persist(self._producer.commit_transaction, _COMMIT)
             suspects.clear()
             return Result(Outcome.COMMITTED)
-        except SystemError as failure:
-            # How the library raises a fatal error while it calls back.
-            return Result(Outcome.UNKNOWN, str(failure.__cause__))
         except KafkaException as failure:
             error: KafkaError = failure.args[0]
             reason = f"{error.name()}: {error.str()}"

@@ -9,6 +9,7 @@ that nothing was ever committed that was not visible, and that the ledger of usa
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import random
 import signal
@@ -119,7 +120,7 @@ class Campaign:
                 workers.start(slot)
             faults = Faults(self._kafka, self._group, workers, self._review)
             for fault in self._faults:
-                workers.until(lambda share=fault.share: workers.committed >= share * self._records, deadline)  # type: ignore[misc]
+                workers.until(functools.partial(workers.has_committed, fault.share * self._records), deadline)
                 (self._folder / "faults").open("a").write(f"{time.monotonic():.3f} {fault}\n")
                 faults.happen(fault)
             workers.until(self._all_committed, deadline)

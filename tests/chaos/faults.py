@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ class Faults:
                 workers.later(fault.seconds, lambda: workers.leave(GUEST, None))
             case Kind.ROLLING:
                 for turn, slot in enumerate(WORKERS):
-                    workers.later(turn * fault.seconds, lambda slot=slot: workers.leave(slot, 0.0))  # type: ignore[misc]
+                    workers.later(turn * fault.seconds, functools.partial(workers.leave, slot, 0.0))
             case Kind.FENCE:
                 self._fence(fault.worker)
             case Kind.CLOCK:

@@ -87,6 +87,10 @@ class Fleet:
             if time.monotonic() > deadline:
                 raise AssertionError(f"{self.committed} committed, and then nothing more in time")
 
+    def has_committed(self, records: float) -> bool:
+        """Whether so many are; what a killed worker or a transaction of unknown end committed last is not counted."""
+        return self.committed >= records
+
     def stop(self) -> list[int]:
         """All are told to leave; their exit codes."""
         self.until(lambda: not self._later, time.monotonic() + 60)

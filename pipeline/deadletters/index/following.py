@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Final, Protocol, cast
 
 from pipeline.deadletters.index.entry import LONGEST_TEXT, Coordinates, Edit, Note, Operation, Outcome, entry_of
-from pipeline.deadletters.index.store import Batch, Index
+from pipeline.deadletters.index.filling import Batch
+from pipeline.deadletters.index.store import Index
 from pipeline.deadletters.ledgers import EDIT_TOPIC, IMPORTED_AS, OPERATION_TOPIC, OUTCOME_TOPIC, STATUS_TOPIC
 from pipeline.stream.admin import Admin
 from pipeline.stream.reader import read, spans

@@ -7,40 +7,27 @@ import logging
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import selecting
-from pipeline.deadletters.index.entry import Coordinates, Edit, Entry, Note, Operation, Outcome
+from pipeline.deadletters.index import filling, selecting
+from pipeline.deadletters.index.entry import Coordinates, Edit, Entry, Operation
+from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.index.grouping import Group, Stats
-from pipeline.deadletters.index.tables import FORMAT, STATUS, TABLES, milliseconds, values, words
+from pipeline.deadletters.index.tables import FORMAT, TABLES
 from pipeline.errors import UsageError
+from pipeline.stream.reader import Part
 
-Part = tuple[str, int]
 _log = logging.getLogger(__name__)
 _PATIENCE_S: Final = 60.0
 """For another process that writes."""
 _CACHE_KIB: Final = 128 << 10
 _CHECKPOINT_PAGES: Final = 16_000
 """64 MiB: at the usual 4 MiB a first catch-up writes every page of an index over and over."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was read from the topics at one go: from the positions `begins` (None: none yet) up to before `ends`."""
-
-    begins: dict[Part, int | None] = field(default_factory=dict)
-    ends: dict[Part, int] = field(default_factory=dict)
-    letters: list[Entry] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    edits: list[Edit] = field(default_factory=list)
-    operations: list[Operation] = field(default_factory=list)
 
 
 class Index:
@@ -76,20 +63,14 @@ class Index:
     def positions(self) -> dict[Part, int]:
         """Where reading goes on, by topic and partition."""
         with self._reading() as db:
-            rows = db.execute(
-                "SELECT t.name, p.partition, p.next FROM positions AS p JOIN topics AS t ON t.number = p.topic"
-            )
-            return {(name, partition): place for name, partition, place in rows}
+            return _positions(db)
 
     def match(self, made: Mapping[str, str], ends: Mapping[Part, int]) -> bool:
         """Whether all that was indexed is of these topics (name to id) and ends before theirs; if not, it is wiped."""
         with self._writing() as db:
             known = dict(db.execute("SELECT name, made FROM topics"))
             other = any(known.get(topic, identity) not in (identity, "") for topic, identity in made.items())
-            positions = db.execute(
-                "SELECT t.name, p.partition, p.next FROM positions AS p JOIN topics AS t ON t.number = p.topic"
-            )
-            beyond = any(place > ends.get((name, partition), place) for name, partition, place in positions)
+            beyond = any(place > ends.get(part, place) for part, place in _positions(db).items())
             if other or beyond:
                 _log.warning("topics were made anew: the index of dead letters is, too")
                 _wipe(db)
@@ -109,14 +90,14 @@ class Index:
         False, and nothing is taken, when another process has read on meanwhile.
         """
         with self._writing() as db:
-            numbers = _numbers(db, batch)
+            numbers = filling.numbers_of(db, batch)
             for (topic, partition), begin in batch.begins.items():
                 row = db.execute(
                     "SELECT next FROM positions WHERE topic = ? AND partition = ?", [numbers[topic], partition]
                 ).fetchone()
                 if (None if row is None else row[0]) != begin:
                     return False
-            _fill(db, batch, numbers)
+            filling.fill(db, batch, numbers)
             db.executemany(
                 "INSERT OR REPLACE INTO positions VALUES (?, ?, ?)",
                 [(numbers[topic], partition, end) for (topic, partition), end in batch.ends.items()],
@@ -239,6 +220,11 @@ class Index:
             self._db.execute("COMMIT")
 
 
+def _positions(db: sqlite3.Connection) -> dict[Part, int]:
+    rows = db.execute("SELECT t.name, p.partition, p.next FROM positions AS p JOIN topics AS t ON t.number = p.topic")
+    return {(name, partition): place for name, partition, place in rows}
+
+
 def _wipe(db: sqlite3.Connection) -> None:
     tables = db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall()
     for (table,) in tables:
@@ -246,116 +232,3 @@ def _wipe(db: sqlite3.Connection) -> None:
     for statement in filter(str.strip, TABLES.split(";")):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {FORMAT}")
-
-
-def _numbers(db: sqlite3.Connection, batch: Batch) -> dict[str, int]:
-    """Topics by the numbers they have here, those that the batch names among them."""
-    names = {topic for topic, _ in (*batch.begins, *batch.ends)}
-    names.update(letter.at.topic for letter in batch.letters)
-    names.update(note.letter.topic for note in batch.notes)
-    names.update(edit.letter.topic for edit in batch.edits)
-    db.executemany("INSERT OR IGNORE INTO topics (name, made) VALUES (?, '')", [(name,) for name in names])
-    return dict(db.execute("SELECT name, number FROM topics"))
-
-
-def _words(db: sqlite3.Connection, wanted: Iterable[str]) -> dict[str, int]:
-    """Words by their numbers; those not seen before get one."""
-    found: dict[str, int] = {}
-    for word in wanted:
-        row = db.execute("SELECT number FROM words WHERE word = ?", [word]).fetchone()
-        if row is None:
-            row = (db.execute("INSERT INTO words (word) VALUES (?)", [word]).lastrowid,)
-        found[word] = row[0]
-    return found
-
-
-def _fill(db: sqlite3.Connection, batch: Batch, numbers: Mapping[str, int]) -> None:
-    before = selecting.last_number(db)
-    marks = ", ".join("?" * 25)
-    known = _words(db, {word for letter in batch.letters for word in words(letter)})
-    db.executemany(
-        f"INSERT OR REPLACE INTO letters VALUES (NULL, {marks})",
-        [values(letter, numbers[letter.at.topic], known) for letter in batch.letters],
-    )
-    died = [
-        Outcome(letter.event_id, letter.last_replay, "dead", letter.failed_at)
-        for letter in batch.letters
-        if letter.last_replay
-    ]
-    db.executemany(
-        "INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                *_place(note.letter, numbers),
-                note.event_id,
-                note.status,
-                note.replay_id,
-                milliseconds(note.at),
-                note.by,
-                note.why,
-            )
-            for note in batch.notes
-        ],
-    )
-    outcomes = [*batch.outcomes, *died]
-    db.executemany(
-        "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
-        [(one.event_id, one.replay_id, one.outcome, milliseconds(one.at)) for one in outcomes],
-    )
-    db.executemany(
-        "INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                *_place(edit.letter, numbers),
-                edit.event_id,
-                milliseconds(edit.at),
-                edit.by,
-                edit.why,
-                "\n".join(edit.fields),
-                edit.partition,
-                edit.offset,
-            )
-            for edit in batch.edits
-        ],
-    )
-    db.executemany(
-        "INSERT INTO operations VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                milliseconds(done.at),
-                done.by,
-                done.action,
-                done.result,
-                done.why,
-                str(done.letter or ""),
-                done.event_id,
-                done.replay_id,
-                done.enrichment,
-                done.detail,
-            )
-            for done in batch.operations
-        ],
-    )
-    _settle(db, before, [_place(note.letter, numbers) for note in batch.notes], [one.event_id for one in outcomes])
-
-
-def _settle(db: sqlite3.Connection, before: int, noted: Iterable[tuple[int, int, int]], events: Iterable[str]) -> None:
-    """Derives the status of every row that something new was said about, in whatever order the topics were read."""
-    noted_rows = "SELECT number FROM letters WHERE topic = ? AND partition = ? AND place = ?"
-    db.executemany(f"UPDATE letters SET status = {STATUS} WHERE number IN ({noted_rows})", noted)
-    db.executemany(f"UPDATE letters SET status = {STATUS} WHERE event_id = ?", [(event,) for event in events])
-    if db.execute("SELECT EXISTS (SELECT 1 FROM notes)").fetchone()[0]:
-        db.execute(
-            f"""
-            UPDATE letters SET status = {STATUS} WHERE number IN (
-              SELECT l.number FROM letters AS l CROSS JOIN notes AS n
-                ON n.topic = l.topic AND n.partition = l.partition AND n.place = l.place
-              WHERE l.number > ?
-            )
-            """,
-            [before],
-        )
-
-
-def _place(letter: Coordinates, numbers: Mapping[str, int]) -> tuple[int, int, int]:
-    return numbers[letter.topic], letter.partition, letter.offset

@@ -16,8 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pipeline.deadletters.filter import Filter, Status
 from pipeline.deadletters.index import Coordinates, Edit, Entry, Index, Note, Operation, Outcome
+from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.index.grouping import Trend, trend
-from pipeline.deadletters.index.store import Batch
 from tests.unit.deadletters.letters import DEAD, NOW, entry
 
 AT = Coordinates(DEAD, 2, 5)
