@@ -76,15 +76,13 @@ class Audit:
 
     def output(self, operation: Operation) -> Output:
         """The record of the audit topic."""
-        letter = operation.letter
-        where = letter and {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset}
         record = {
             "at": operation.at,
             "by": operation.by,
             "action": operation.action,
             "result": operation.result,
             "why": operation.why,
-            "dead_letter": where,
+            "dead_letter": operation.letter and operation.letter.as_record(),
             "event_id": operation.event_id,
             "replay_id": operation.replay_id,
             "enrichment": operation.enrichment,

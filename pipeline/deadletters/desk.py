@@ -6,12 +6,12 @@ what the topics say; what is done goes to the topics, with its audit.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -23,13 +23,14 @@ from pipeline.deadletters.audit import Action, Audit, Result, about
 from pipeline.deadletters.canary import CanaryPolicy
 from pipeline.deadletters.changes import Change
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Coordinates, Edit, Entry, Follower, Group, Index, Operation, Stats
+from pipeline.deadletters.index import Edit, Entry, Follower, Group, Index, Operation, Stats
 from pipeline.deadletters.index.following import Progress
 from pipeline.deadletters.ledgers import STATUS_TOPIC
 from pipeline.deadletters.mending import Mended, Mender, Opened
 from pipeline.deadletters.overrides import NOTHING, Override
+from pipeline.deadletters.prices import CallPrices, list_price
 from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
-from pipeline.deadletters.replay import CallPrices, Plan, Replayer, Report, Told
+from pipeline.deadletters.replay import Plan, Replayer, Report, Told
 from pipeline.deadletters.sending import Order
 from pipeline.deadletters.values import Values
 from pipeline.errors import UsageError
@@ -203,7 +204,7 @@ class Desk:
         """What a replay of all that match would do. Raises NotAllowedError, and audits it."""
         with self._audit.watched(actor, Action.REPLAY, Role.OPERATOR):
             entries = self._index.select(wanted)
-            prices = CallPrices(entries, self._list_price)
+            prices = CallPrices(entries, functools.partial(list_price, self._topics.codecs.catalogue, self._settings))
             return self._replayer.plan(entries, self._rate(rate, entries), prices, force=force, told=told)
 
     def replay(
@@ -225,7 +226,8 @@ class Desk:
         Raises NotAllowedError; UsageError for an override that the enrichments do not know.
         """
         with self._audit.watched(actor, Action.REPLAY, Role.OPERATOR, why):
-            self._require(override, plan.due)
+            for name in sorted({entry.enrichment for entry in plan.due}):
+                override.require(self._topics.codecs.catalogue.enrichment(name))
             order = Order(actor.name, why, plan.rate, override)
             order = replace(order, replay_id=replay_id) if replay_id else order
             begun = self._audit.operation(actor, Action.REPLAY, Result.BEGUN, why, f"{len(plan.due)} to send")
@@ -308,29 +310,13 @@ class Desk:
         policy = RedactionPolicy.from_mapping(enrichment.spec.redaction)
         return Redactor(policy, TABLES_FOLDER, model=self._settings.redaction.ner_model)
 
-    def _list_price(self, entry: Entry) -> Decimal | None:
-        """Where no call was ever made: by the price list, from the size of the original and half the room for answers.
-
-        About four bytes make a token; the prompt around the text is not in it.
-        """
-        # The price list takes a while to import: only who asks for a price waits for it.
-        from pipeline.llm import Usage
-        from pipeline.llm.prices import Prices
-
-        tier = self._topics.codecs.catalogue.enrichment(entry.enrichment).spec.tiers[0]
-        provider = self._settings.providers.get(tier.provider)
-        if provider is None or provider.wire == "local":
-            return None
-        usage = Usage(input_tokens=entry.size // 4, output_tokens=tier.max_tokens // 2)
-        return Prices(provider.wire).cost(tier.model, usage)
-
     def _close(self, actor: Actor, entries: Sequence[Entry], why: str, action: Action) -> None:
         codec = self._topics.codec(STATUS_TOPIC)
         now = datetime.now(UTC)
         with Publisher(self._topics.client) as publisher:
             for entry in entries:
                 note = {
-                    "dead_letter": _coordinates(entry.at),
+                    "dead_letter": entry.at.as_record(),
                     "event_id": entry.event_id,
                     "status": "RESOLVED",
                     "at": now,
@@ -340,19 +326,6 @@ class Desk:
                 publisher.send(Output(STATUS_TOPIC, str(entry.at).encode(), codec.encode(note)))
             for done in about(self._audit.operation(actor, action, Result.DONE, why), entries):
                 publisher.send(self._audit.output(done))
-
-    def _require(self, override: Override, entries: Sequence[Entry]) -> None:
-        """Raises UsageError when a worker of today's catalogue would not know what is asked for."""
-        for name in sorted({entry.enrichment for entry in entries}) if override else ():
-            enrichment = self._topics.codecs.catalogue.enrichment(name)
-            spec = enrichment.spec
-            if override.prompt and not enrichment.prompt_of(override.prompt).is_file():
-                raise UsageError(f"enrichment {name} has no prompt {override.prompt}")
-            if override.tier and override.tier not in [tier.name for tier in spec.tiers]:
-                there = ", ".join(tier.name for tier in spec.tiers)
-                raise UsageError(f"enrichment {name} has no tier {override.tier}; there are: {there}")
-            if override.enrichment_version not in ("", spec.version):
-                raise UsageError(f"enrichment {name} is {spec.version} here, not {override.enrichment_version}")
 
     def _rate(self, wished: float, entries: Sequence[Entry]) -> float:
         """Records a second: as wished, and never more than the set share of the first tiers' quotas."""
@@ -364,7 +337,3 @@ class Desk:
                 quotas.append(provider.requests_per_minute / 60 * self._settings.dead_letters.quota_share)
         most = min(quotas, default=0.0)
         return min(wished, most) if wished and most else wished or most
-
-
-def _coordinates(at: Coordinates) -> dict[str, object]:
-    return {"topic": at.topic, "partition": at.partition, "offset": at.offset}

@@ -111,7 +111,7 @@ class Mender:
                 at = one.letter.at
                 edit = Edit(at, one.letter.text("event_id"), now, actor.name, why, one.fields, 0, 0)
                 record = {
-                    "dead_letter": {"topic": at.topic, "partition": at.partition, "offset": at.offset},
+                    "dead_letter": at.as_record(),
                     "event_id": edit.event_id,
                     "at": now,
                     "by": actor.name,

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import OVERRIDE, replay_of
-from pipeline.errors import RedactionError
+from pipeline.errors import RedactionError, UsageError
 from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record
 
@@ -28,6 +29,17 @@ class Override:
     def sealed(self, keyring: Keyring, event_id: str, replay_id: str) -> bytes:
         """The header's value."""
         return keyring.seal(json.dumps(asdict(self)).encode(), _bound(event_id, replay_id))
+
+    def require(self, enrichment: Enrichment) -> None:
+        """Raises UsageError when a worker of this catalogue would not know what is asked for."""
+        name, spec = enrichment.name, enrichment.spec
+        if self.prompt and not enrichment.prompt_of(self.prompt).is_file():
+            raise UsageError(f"enrichment {name} has no prompt {self.prompt}")
+        if self.tier and self.tier not in [tier.name for tier in spec.tiers]:
+            there = ", ".join(tier.name for tier in spec.tiers)
+            raise UsageError(f"enrichment {name} has no tier {self.tier}; there are: {there}")
+        if self.enrichment_version not in ("", spec.version):
+            raise UsageError(f"enrichment {name} is {spec.version} here, not {self.enrichment_version}")
 
 
 NOTHING = Override()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
@@ -223,27 +223,6 @@ class Replayer:
             size += entry.size
         if portion:
             yield portion
-
-
-class CallPrices:
-    """About what one more call costs for a dead letter: as its own calls did, else as those of its enrichment."""
-
-    def __init__(self, entries: Iterable[Entry], estimate: Callable[[Entry], Decimal | None]) -> None:
-        """`estimate` is asked where no call was ever made: by the price list, say."""
-        self._estimate = estimate
-        calls: Counter[str] = Counter()
-        costs: defaultdict[str, Decimal] = defaultdict(Decimal)
-        for entry in entries:
-            calls[entry.enrichment] += entry.attempts
-            costs[entry.enrichment] += entry.cost_usd
-        self._means: Mapping[str, Decimal] = {name: costs[name] / count for name, count in calls.items() if count}
-
-    def __call__(self, entry: Entry) -> Decimal | None:
-        """US dollars, or None when nothing is known."""
-        if entry.attempts:
-            return entry.cost_usd / entry.attempts
-        mean = self._means.get(entry.enrichment)
-        return self._estimate(entry) if mean is None else mean
 
 
 def _open(entry: Entry) -> bool:

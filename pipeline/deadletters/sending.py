@@ -149,7 +149,7 @@ class Sender:
     def _note(self, letter: DeadLetter, now: datetime) -> bytes:
         return self._topics.codec(STATUS_TOPIC).encode(
             {
-                "dead_letter": {"topic": letter.at.topic, "partition": letter.at.partition, "offset": letter.at.offset},
+                "dead_letter": letter.at.as_record(),
                 "event_id": letter.envelope["event_id"],
                 "status": "REPLAYED",
                 "replay_id": self._order.replay_id,

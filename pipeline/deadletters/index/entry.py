@@ -27,6 +27,10 @@ class Coordinates:
         """How commands name it: `<dead-letter topic>/<partition>/<offset>`."""
         return f"{self.topic}/{self.partition}/{self.offset}"
 
+    def as_record(self) -> dict[str, object]:
+        """As the topics' schemas hold it."""
+        return {"topic": self.topic, "partition": self.partition, "offset": self.offset}
+
     @classmethod
     def parse(cls, text: str) -> Coordinates | None:
         """None when it is not of this form: an event id, perhaps."""
