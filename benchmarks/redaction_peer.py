@@ -12,7 +12,13 @@ import json
 import logging
 import sys
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+_Found = TypeVar("_Found")
+_ROUNDS = 3
+_BLOCK = 20
+"""Texts."""
 
 TYPES = {
     "EMAIL_ADDRESS": "EMAIL",
@@ -33,13 +39,26 @@ def main() -> None:
     texts: list[str] = json.load(sys.stdin)
     for text in texts[:10]:
         analyzer.analyze(text, language="en")
-    rounds = []
-    for _ in range(2):
-        began = time.process_time()
-        found = [analyzer.analyze(text, language="en") for text in texts]
-        rounds.append(time.process_time() - began)
+    found, seconds = quickest(lambda text: analyzer.analyze(text, language="en"), texts)
     spans = [[(item.start, item.end, item.entity_type) for item in one] for one in found]
-    json.dump({"spans": spans, "seconds": min(rounds)}, sys.stdout)
+    json.dump({"spans": spans, "seconds": seconds}, sys.stdout)
+
+
+def quickest(find: Callable[[str], _Found], texts: Sequence[str]) -> tuple[list[_Found], float]:
+    """What is found in each text, and CPU seconds of all: of each block the quickest of its rounds.
+
+    What else the machine does slows some rounds of some blocks; the same is done for both sides.
+    """
+    found, total = list[_Found](), 0.0
+    for first in range(0, len(texts), _BLOCK):
+        rounds = []
+        for _ in range(_ROUNDS):
+            began = time.process_time()
+            block = [find(text) for text in texts[first : first + _BLOCK]]
+            rounds.append(time.process_time() - began)
+        found += block
+        total += min(rounds)
+    return found, total
 
 
 def _analyzer(mode: str) -> Any:

@@ -95,8 +95,10 @@ def _before(context: Context, entry: Cued, cue: Cue, place: int) -> tuple[int, i
     text, form = context.text, entry.form
     first = max(place - _REACH_BEFORE, 0)
     first = max(text.rfind("\n", first, place) + 1, first)
+    if form is None or _DIGIT.search(text, first, place) is None:
+        return None
     last = _UP_TO_VALUE.match(text, first, place)
-    if last is None or form is None:
+    if last is None:
         return None
     relation = RELATION.match(text, last.end(), place)
     if relation is None or _expression(cue).fullmatch(text, relation.end(), place) is None:

@@ -25,8 +25,8 @@ MARGIN: Final = 1
 
 _LOGGER: Final = logging.getLogger(__name__)
 
-Hit = tuple[int, int, int, int, object]
-"""Number of the expression, start and end (both `MARGIN` behind the shadow's), and two that mean nothing."""
+Hit = tuple[int, int, int]
+"""Number of the expression, start and end (both `MARGIN` behind the shadow's)."""
 
 
 class Expression(NamedTuple):
@@ -52,7 +52,7 @@ class Table:
         try:
             self._database.scan(
                 b"\n%b\n" % shadow.encode("latin-1"),
-                match_event_handler=lambda *hit: add(hit),
+                match_event_handler=lambda number, start, end, _flags, _context: add((number, start, end)),
                 scratch=self._scratch(),
             )
         except hyperscan.HyperscanError as error:

@@ -15,12 +15,15 @@ _MOST_BLANKS: Final = 2
 """Before a break."""
 _MAY_BE_CUT: Final = frozenset(string.ascii_letters + string.digits + "@._/:+)-")
 """What stands before a break that may have cut a value."""
+_MAY_FOLLOW_CUT: Final = frozenset("\r= ")
+"""What mail programs put between that and the break."""
 _REACH: Final = 64
 """How far around a broken line is looked: longer than any value of which a part must be on both lines."""
 _MOST: Final = 64
 """Breaks that are put together at once: a value on more lines than this is not looked for."""
 _NUMERIC: Final = "0123456789()"
 _MARKS: Final = frozenset(string.digits + "@_")
+_MARK: Final = expression("[0-9@_]")
 _COMPLETE_ADDRESS: Final = expression(r"@[A-Za-z0-9.-]{1,80}\.([A-Za-z]{2,24})\Z")
 _SHORTEST_WORD: Final = 5
 """Letters of a line's first word in capitals that may be the rest of a key: shorter ones are abbreviations."""
@@ -58,17 +61,19 @@ def _around(shadow: str, cuts: Sequence[_Cut]) -> Iterator[View]:
             at = right
         parts.append(shadow[at:end])
         starts += range(at, end)
-        yield View("".join(parts), starts, [start + 1 for start in starts], tuple(seams))
+        yield View("".join(parts), starts, seams=tuple(seams))
 
 
 def _cuts(shadow: str) -> Iterator[_Cut]:
     for match in _BREAK.finditer(shadow):
         at, right = match.span()
-        line_end = left = at - (shadow[at - 1 : at] == "\r")
-        left -= shadow[left - 1 : left] == "="
-        for _ in range(_MOST_BLANKS):
-            left -= shadow[left - 1 : left] == " "
-        if shadow[left - 1 : left] in _MAY_BE_CUT:
+        line_end = left = at
+        if at and shadow[at - 1] in _MAY_FOLLOW_CUT:
+            line_end = left = at - (shadow[at - 1] == "\r")
+            left -= shadow[left - 1 : left] == "="
+            for _ in range(_MOST_BLANKS):
+                left -= shadow[left - 1 : left] == " "
+        if left and shadow[left - 1] in _MAY_BE_CUT:
             blank = _kind(shadow, left, right, left < line_end, at + 1)
             if blank is not None:
                 yield _Cut(left, right, blank)
@@ -84,6 +89,8 @@ def _kind(shadow: str, left: int, right: int, soft: bool, line: int) -> bool | N
     numbers = last in _NUMERIC and first in _NUMERIC
     if numbers and (last in string.digits or first in string.digits):
         return True
+    if _MARK.search(shadow, max(0, left - _REACH), right + _REACH) is None:
+        return None
     head = shadow[max(0, left - _REACH) : left].rsplit(None, 1)[-1]
     tail = shadow[right : right + _REACH].split(None, 1)[0]
     in_head, in_tail = not _MARKS.isdisjoint(head), not _MARKS.isdisjoint(tail)

@@ -17,6 +17,8 @@ from pipeline.redact.shadow import expression, fold
 _DIGEST_HEX: Final = 16
 _MOST_WORDS: Final = 12
 """Of a name: what is longer is a list of names that nothing parts, and stands for itself only."""
+_MOST_NAMESAKES: Final = 50
+"""Full names of a record with one word in common: a part of more tells nobody apart."""
 _YEAR: Final = expression(r"(?:19|20)\d\d")
 _SHORT_YEAR: Final = expression(r"\b\d\d\Z")
 _AREA: Final = expression(
@@ -104,6 +106,8 @@ class Numbering:
         if len(words) > _MOST_WORDS:
             return " ".join(sorted(words))
         rarest = min((self._people.get(word, []) for word in words), key=len, default=[])
+        if len(rarest) > _MOST_NAMESAKES:
+            return " ".join(sorted(words))
         fits = [full for full in rarest if _stands_for(words, full)]
         return " ".join(sorted(fits[0])) if len(fits) == 1 else " ".join(sorted(words))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Final
@@ -63,12 +62,9 @@ class Propagation:
                 all_found += self._parts_in(shadow, lower, words)
                 all_found += self._exact_in(shadow, lower, exact)
         if self._squashed:
-            squashed = MultiSearch(self._squashed)
-            seen = [list(squashed.places(squash_shadow(shadow))) for shadow in shadows]
-            times = Counter(value for places in seen for _, value in places)
-            for shadow, places, all_found in zip(shadows, seen, found, strict=True):
-                more = [(start, value) for start, value in places if times[value] > self._times[value]]
-                all_found += self._regrouped(shadow, more) if more else ()
+            more = MultiSearch(self._squashed).oftener([squash_shadow(shadow) for shadow in shadows], self._times)
+            for shadow, places, all_found in zip(shadows, more, found, strict=True):
+                all_found += self._regrouped(shadow, places) if places else ()
         return found
 
     def _parts_in(self, shadow: str, lower: str, words: MultiSearch) -> Iterator[Found]:

@@ -74,7 +74,7 @@ class Scanner:
         shapes: dict[int, list[int]] = {}
         headings: list[int] = []
         signs, looks_placed, seen, by_start = 0, False, 0, self._by_start
-        for number, start, end, _, _ in self._table.hits(shadow):
+        for number, start, end in self._table.hits(shadow):
             if number < _CUE_IDS:
                 key = (start - MARGIN) << _NUMBER_BITS | number
                 if key not in shapes:
@@ -103,7 +103,7 @@ class Scanner:
         for places in cues.values():
             places.sort()
         if self._near_table is not None and not self._near.isdisjoint(cues):
-            for number, start, end, _, _ in self._near_table.hits(shadow):
+            for number, start, end in self._near_table.hits(shadow):
                 shapes.setdefault((start - MARGIN) << _NUMBER_BITS | number, []).append(end - MARGIN)
         context = Context(shadow, cues)
         found = self._checked(context, shapes)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A changed shadow; `starts[i]` and `ends[i]` say where its i-th character stood.
+    """A changed shadow; `starts[i]` and `ends[i]` say where its i-th character stood; without `ends`, each began and
+    ended as one character.
 
     With `seams` (where lines were put together), only finds that reach over one of them say anything new.
     """
 
     text: str
     starts: Sequence[int]
-    ends: Sequence[int]
+    ends: Sequence[int] = ()
     seams: tuple[int, ...] = ()
 
     @classmethod
@@ -25,7 +26,7 @@ class View:
 
     def origin(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the original that `text[start:end]` came from."""
-        return self.starts[start], self.ends[end - 1]
+        return self.starts[start], self.ends[end - 1] if self.ends else self.starts[end - 1] + 1
 
     def is_new(self, start: int, end: int) -> bool:
         """True for a stretch that the original did not show in one piece."""

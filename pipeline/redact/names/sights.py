@@ -73,7 +73,7 @@ class Lookout:
         """One pass. Raises RedactionError when it does not end well."""
         cues: dict[Cue, list[int]] = {}
         brands, starts, spoken, prefixed = list[tuple[int, int]](), list[int](), False, False
-        for number, start, end, _, _ in self._table.hits(shadow):
+        for number, start, end in self._table.hits(shadow):
             if number < _BRAND_ID:
                 cue = _CUES[number]
                 if cue not in cues:

@@ -40,9 +40,11 @@ def _birth(context: Context, start: int, end: int) -> tuple[int, int] | None:
 
 def _recorded(context: Context, start: int, end: int) -> tuple[int, int] | None:
     """A date that, without a word for birth, stands behind a person's name in a line that has little else."""
+    if _NOTHING_BEHIND.match(context.text, end) is None:
+        return None
     line = context.text.rfind("\n", max(0, start - _LONGEST_LINE), start) + 1
     match = _PERSON_BEFORE.fullmatch(context.text, line, start)
-    if match is None or _NOTHING_BEHIND.match(context.text, end) is None:
+    if match is None:
         return None
     if not any(kind_of(word) & NAME for word in match["name"].split()) or not plausible(context.text[start:end]):
         return None

@@ -43,8 +43,7 @@ def _number(context: Context, start: int, end: int) -> tuple[int, int] | None:
         return None
     if (date := _DATE.match(value)) is not None and date.end() == len(value):
         return None
-    digits = sum(char.isdigit() for char in value)
-    size = sum(char.isalnum() for char in value)
+    digits, size = sum(map(str.isdigit, value)), sum(map(str.isalnum, value))
     if size < _SHORTEST or digits < 4 or context.before(start).isalnum():
         return None
     if value[0].isalpha() and value.split(" ")[0].isalpha() and value[0].islower():
