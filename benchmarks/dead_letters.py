@@ -22,8 +22,10 @@ from pathlib import Path
 from pipeline import catalogue
 from pipeline.deadletters.envelope import Death, envelope
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Coordinates, Entry, Follower, Index
+from pipeline.deadletters.index import Follower, Index
+from pipeline.deadletters.index.entry import Row
 from pipeline.deadletters.index.filling import Batch
+from pipeline.deadletters.index.tables import milliseconds
 from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.errors import AnswerError
@@ -61,7 +63,7 @@ def questions(path: Path, rows: int) -> Mapping[str, object]:
     filled = 0.0
     for start in range(0, rows, 5000):
         batch = Batch(begins={(DEAD, 0): start or None}, ends={(DEAD, 0): start + 5000})
-        batch.letters = [entry(number, draw) for number in range(start, min(start + 5000, rows))]
+        batch.letters = [row(number, draw) for number in range(start, min(start + 5000, rows))]
         filled += _timed(partial(index.take, batch))
     open_ones = Filter(statuses=[Status.OPEN])
     asked: dict[str, Callable[[], object]] = {
@@ -82,12 +84,14 @@ def questions(path: Path, rows: int) -> Mapping[str, object]:
     }
 
 
-def entry(number: int, draw: random.Random) -> Entry:
+def row(number: int, draw: random.Random) -> Row:
     """A dead letter of one of 300 groups; a few groups hold most of them."""
     group = min(int(draw.paretovariate(0.6)), 300)
-    died = NOW - timedelta(seconds=draw.random() * 7 * 86_400)
-    return Entry(
-        at=Coordinates(DEAD, 0, number),
+    died = milliseconds(NOW - timedelta(seconds=draw.random() * 7 * 86_400))
+    return Row(
+        topic=DEAD,
+        partition=0,
+        place=number,
         event_id=f"{draw.getrandbits(128):032x}",
         tenant_id=f"tenant-{draw.randrange(50)}",
         entity=f"T-{number}",
@@ -97,17 +101,19 @@ def entry(number: int, draw: random.Random) -> Entry:
         message="no valid answer after 3 corrections",
         fingerprint=f"{group * 2654435761 % 2**64:016x}",
         attempts=group % 5,
-        cost_usd=Decimal("0.0012"),
+        cost=12_000_000,
         received_at=died,
         first_failed_at=died,
         failed_at=died,
         source_topic="support.tickets.v1",
         source_partition=0,
-        source_offset=number,
+        source_place=number,
         size=1000,
         kept=True,
         replays=0,
         last_replay="",
+        imported_as="",
+        status=0,
     )
 
 

@@ -57,7 +57,7 @@ class DeadLetterTopics:
     codecs: TopicCodecs
     client: Mapping[str, str]
     _codecs: dict[str, ValueCodec] = field(default_factory=dict)
-    _decoders: dict[str, Decoder] = field(default_factory=dict)
+    _decoders: dict[tuple[str, bool], Decoder] = field(default_factory=dict)
 
     def topics(self, topic: str | None = None) -> list[str]:
         """All dead-letter topics, or that of an input topic or itself. Raises UsageError when it is neither."""
@@ -80,14 +80,18 @@ class DeadLetterTopics:
             if (envelope := self.decoded(record.topic, record.value)) is not None:
                 yield DeadLetter(at, envelope, stands[at])
 
-    def decoded(self, topic: str, value: bytes | None) -> Mapping[str, object] | None:
-        """A value of one of the topics; None, and a word in the log, when it is none of its records."""
+    def decoded(self, topic: str, value: bytes | None, *, plain: bool = False) -> Mapping[str, object] | None:
+        """A value of one of the topics; None, and a word in the log, when it is none of its records.
+
+        `plain`: its times and exact amounts are the numbers and bytes that Avro holds.
+        """
         if value is None:
             return None
-        if topic not in self._decoders:
-            self._decoders[topic] = self.codecs.decoder(topic)
+        decoder = self._decoders.get((topic, plain))
+        if decoder is None:
+            decoder = self._decoders[topic, plain] = self.codecs.decoder(topic, plain=plain)
         try:
-            return decode_now(self._decoders[topic], value).record
+            return decode_now(decoder, value).record
         except RecordError as error:
             _log.warning("a record of %s cannot be read: %s", topic, error)
             return None

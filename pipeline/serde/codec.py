@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline import contract
 from pipeline.errors import Cause, ContractError, DecodeError, EncodeError
 from pipeline.jsontext import to_json
-from pipeline.serde.registry import Registry, parsed
+from pipeline.serde.registry import Registry, parsed, without_logical_types
 
 _HEAD = struct.Struct(">bI")
 
@@ -52,12 +52,16 @@ class AvroDecoder:
     """Avro values of one topic, read as `schema` whatever compatible schema wrote them.
 
     `bounded`: values outside the schema's bounds are refused, as input is; outputs may hold longer, restored texts.
+    `plain`: times and exact amounts come as the numbers and bytes that Avro holds, for half of what reading costs.
     """
 
-    def __init__(self, registry: Registry, schema: contract.Schema, *, bounded: bool = True) -> None:
+    def __init__(
+        self, registry: Registry, schema: contract.Schema, *, bounded: bool = True, plain: bool = False
+    ) -> None:
         self._registry = registry
         self._bounds = contract.Bounds(schema) if bounded else None
-        self._schema = dict(parsed(schema))
+        self._plain = plain
+        self._schema = dict(parsed(without_logical_types(schema) if plain else schema))
         self._writers: dict[int, dict[str, object]] = {}
 
     async def decode(self, data: bytes) -> Decoded:
@@ -90,6 +94,8 @@ class AvroDecoder:
     async def _writer(self, schema_id: int) -> dict[str, object]:
         """The writer's schema. Where it is the reader's, it is the same object: nothing is compared for each record."""
         found = dict(self._registry.known(schema_id) or await self._registry.schema(schema_id))
+        if self._plain:
+            found = dict(parsed(without_logical_types(found)))
         writer = self._writers[schema_id] = self._schema if found == self._schema else found
         return writer
 

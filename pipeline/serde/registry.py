@@ -191,6 +191,20 @@ def parsed(schema: Avro) -> Avro:
     return cast(Avro, parse_schema(dict(schema), named_schemas={}))
 
 
+def without_logical_types(schema: Avro) -> Avro:
+    """The same bytes, read as the numbers, texts and bytes that they are."""
+    return cast(Avro, _bare(schema))
+
+
+def _bare(schema: object) -> object:
+    if isinstance(schema, Mapping):
+        # What the codec noted on a schema it has parsed holds types by name, and those with their logical types.
+        return {
+            name: _bare(part) for name, part in schema.items() if name != "logicalType" and not name.startswith("__")
+        }
+    return [_bare(part) for part in schema] if isinstance(schema, list) else schema
+
+
 def _sent(schema: Mapping[str, object]) -> Schema:
     return Schema(json.dumps(schema), "AVRO")
 

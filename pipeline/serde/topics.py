@@ -23,15 +23,16 @@ class TopicCodecs:
         """Raises UsageError when none is set."""
         return Registry(self.settings)
 
-    def decoder(self, topic: str) -> Decoder:
+    def decoder(self, topic: str, *, plain: bool = False) -> Decoder:
         """Shows a topic's values: bounds are not checked, its own schema need not be registered.
 
-        Raises UsageError for unknown topics.
+        `plain`: times and exact amounts of Avro as the numbers and bytes that they are. Raises UsageError for unknown
+        topics.
         """
         schema = self.catalogue.schema_of(topic).schema
         if self.catalogue.topic(topic).value.format is Format.JSON:
             return JsonCodec(schema, bounded=False)
-        return AvroDecoder(self.registry, schema, bounded=False)
+        return AvroDecoder(self.registry, schema, bounded=False, plain=plain)
 
     def codec(self, topic: str) -> ValueCodec:
         """Reads and writes a topic's values; asks the registry, blocking, for the id of its schema.

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 from pipeline.deadletters.filter import Status
+from pipeline.deadletters.ledgers import IMPORTED_AS
 from pipeline.errors import UsageError
+from pipeline.stream.record import Record
 
 LONGEST_TEXT = 300
 """Characters of a text that the index keeps: more is never shown in a list."""
@@ -85,9 +87,9 @@ class Entry:
     """How often its record had been sent again before."""
     last_replay: str
     """The id of the replay after which it died; empty when it never was sent again."""
-    imported_as: str = ""
+    imported_as: str
     """The id it had where it was exported; empty where it never was."""
-    status: Status = Status.OPEN
+    status: Status
 
     @property
     def id(self) -> str:
@@ -148,36 +150,75 @@ class Operation:
     detail: str = ""
 
 
-def entry_of(at: Coordinates, envelope: Mapping[str, object], imported_as: str = "") -> Entry:
-    """The row of a dead letter. Raises KeyError and TypeError when it is no envelope."""
-    source = cast(Mapping[str, object], envelope["source"])
-    attempts = cast(list[Mapping[str, object]], envelope["attempts"])
-    replays = cast(list[Mapping[str, object]], envelope["replays"])
-    size = cast(int, envelope["original_size"])
-    return Entry(
-        at=at,
-        event_id=str(envelope["event_id"]),
-        tenant_id=str(envelope["tenant_id"]),
-        entity=(str(envelope["entity_id"]) or readable(cast(bytes | None, envelope["key"])) or "")[:LONGEST_TEXT],
-        enrichment=str(envelope["enrichment"]),
-        stage=str(envelope["stage"]),
-        cause=str(envelope["cause"]),
-        message=str(envelope["message"])[:LONGEST_TEXT],
-        fingerprint=str(envelope["fingerprint"]),
-        attempts=len(attempts),
-        cost_usd=sum((cast(Decimal, made["cost_usd"]) for made in attempts), Decimal(0)),
-        received_at=cast(datetime, envelope["received_at"]),
-        first_failed_at=cast(datetime, envelope["first_failed_at"]),
-        failed_at=cast(datetime, envelope["failed_at"]),
-        source_topic=str(source["topic"]),
-        source_partition=cast(int, source["partition"]),
-        source_offset=cast(int, source["offset"]),
-        size=size,
-        kept=envelope["original"] is not None or not size,
-        replays=len(replays),
-        last_replay=str(replays[-1]["replay_id"]) if replays else "",
-        imported_as=imported_as,
+class Row(NamedTuple):
+    """One dead letter as the index keeps it, in the order of its columns: times are milliseconds of Unix time, the cost
+    is in units of 1e-10 US dollars, as the dead letter has it. What comes again and again is still a word."""
+
+    topic: str
+    partition: int
+    place: int
+    event_id: str
+    tenant_id: str
+    entity: str
+    enrichment: str
+    stage: str
+    cause: str
+    message: str
+    fingerprint: str
+    attempts: int
+    cost: int
+    received_at: int
+    first_failed_at: int
+    failed_at: int
+    source_topic: str
+    source_partition: int
+    source_place: int
+    size: int
+    kept: bool
+    replays: int
+    last_replay: str
+    imported_as: str
+    status: int
+
+
+def row_of(record: Record, plain: Mapping[str, Any]) -> Row:
+    """The row of a dead letter that was read without logical types. Raises KeyError and TypeError when it is none."""
+    source = plain["source"]
+    replays = plain["replays"]
+    size = plain["original_size"]
+    return Row(
+        record.topic,
+        record.partition,
+        record.offset,
+        plain["event_id"],
+        plain["tenant_id"],
+        (plain["entity_id"] or readable(plain["key"]) or "")[:LONGEST_TEXT],
+        plain["enrichment"],
+        plain["stage"],
+        plain["cause"],
+        plain["message"][:LONGEST_TEXT],
+        plain["fingerprint"],
+        len(plain["attempts"]),
+        # Avro's decimal: two's complement, big-endian.
+        sum([int.from_bytes(made["cost_usd"], signed=True) for made in plain["attempts"]]),
+        plain["received_at"],
+        plain["first_failed_at"],
+        plain["failed_at"],
+        source["topic"],
+        source["partition"],
+        source["offset"],
+        size,
+        plain["original"] is not None or not size,
+        len(replays),
+        replays[-1]["replay_id"] if replays else "",
+        _imported_as(record) if record.headers else "",
+        0,
     )
+
+
+def _imported_as(record: Record) -> str:
+    found = next((value for name, value in record.headers if name == IMPORTED_AS), None) or b""
+    return found.decode("utf-8", "replace")
 
 
 def readable(value: bytes | None) -> str | None:

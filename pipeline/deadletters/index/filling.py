@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.deadletters.index import selecting
-from pipeline.deadletters.index.entry import Coordinates, Edit, Entry, Note, Operation, Outcome
+from pipeline.deadletters.index.entry import Coordinates, Edit, Note, Operation, Outcome, Row
 from pipeline.deadletters.index.tables import STATUS, milliseconds, values, words
 from pipeline.stream.reader import Part
 
@@ -18,7 +18,7 @@ class Batch:
 
     begins: dict[Part, int | None] = field(default_factory=dict)
     ends: dict[Part, int] = field(default_factory=dict)
-    letters: list[Entry] = field(default_factory=list)
+    letters: list[Row] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Batch:
 def numbers_of(db: sqlite3.Connection, batch: Batch) -> dict[str, int]:
     """Topics by the numbers they have here, those that the batch names among them."""
     names = {topic for topic, _ in (*batch.begins, *batch.ends)}
-    names.update(letter.at.topic for letter in batch.letters)
+    names.update(letter.topic for letter in batch.letters)
     names.update(note.letter.topic for note in batch.notes)
     names.update(edit.letter.topic for edit in batch.edits)
     db.executemany("INSERT OR IGNORE INTO topics (name, made) VALUES (?, '')", [(name,) for name in names])
@@ -42,13 +42,8 @@ def fill(db: sqlite3.Connection, batch: Batch, numbers: Mapping[str, int]) -> No
     known = _words(db, {word for letter in batch.letters for word in words(letter)})
     db.executemany(
         f"INSERT OR REPLACE INTO letters VALUES (NULL, {marks})",
-        [values(letter, numbers[letter.at.topic], known) for letter in batch.letters],
+        [values(letter, numbers, known) for letter in batch.letters],
     )
-    died = [
-        Outcome(letter.event_id, letter.last_replay, "dead", letter.failed_at)
-        for letter in batch.letters
-        if letter.last_replay
-    ]
     db.executemany(
         "INSERT OR REPLACE INTO notes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -64,11 +59,11 @@ def fill(db: sqlite3.Connection, batch: Batch, numbers: Mapping[str, int]) -> No
             for note in batch.notes
         ],
     )
-    outcomes = [*batch.outcomes, *died]
-    db.executemany(
-        "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)",
-        [(one.event_id, one.replay_id, one.outcome, milliseconds(one.at)) for one in outcomes],
-    )
+    outcomes = [(one.event_id, one.replay_id, one.outcome, milliseconds(one.at)) for one in batch.outcomes]
+    outcomes += [
+        (died.event_id, died.last_replay, "dead", died.failed_at) for died in batch.letters if died.last_replay
+    ]
+    db.executemany("INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?)", outcomes)
     db.executemany(
         "INSERT OR REPLACE INTO edits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -103,7 +98,7 @@ def fill(db: sqlite3.Connection, batch: Batch, numbers: Mapping[str, int]) -> No
             for done in batch.operations
         ],
     )
-    _settle(db, before, [_place(note.letter, numbers) for note in batch.notes], [one.event_id for one in outcomes])
+    _settle(db, before, [_place(note.letter, numbers) for note in batch.notes], [event for event, *_ in outcomes])
 
 
 def _settle(db: sqlite3.Connection, before: int, noted: Iterable[tuple[int, int, int]], events: Iterable[str]) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, cast
 
-from pipeline.deadletters.index.entry import LONGEST_TEXT, Coordinates, Edit, Note, Operation, Outcome, entry_of
+from pipeline.deadletters.index.entry import LONGEST_TEXT, Coordinates, Edit, Note, Operation, Outcome, row_of
 from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.index.store import Index
-from pipeline.deadletters.ledgers import EDIT_TOPIC, IMPORTED_AS, OPERATION_TOPIC, OUTCOME_TOPIC, STATUS_TOPIC
+from pipeline.deadletters.ledgers import EDIT_TOPIC, OPERATION_TOPIC, OUTCOME_TOPIC, STATUS_TOPIC
 from pipeline.stream.admin import Admin
 from pipeline.stream.reader import read, spans
 from pipeline.stream.record import Record
@@ -27,7 +27,7 @@ class Topics(Protocol):
     @property
     def client(self) -> Mapping[str, str]: ...
     def topics(self, topic: str | None = None) -> list[str]: ...
-    def decoded(self, topic: str, value: bytes | None) -> Mapping[str, object] | None: ...
+    def decoded(self, topic: str, value: bytes | None, *, plain: bool = False) -> Mapping[str, object] | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +96,18 @@ class Follower:
         return taken + count if self._index.take(batch) else taken
 
     def _sort(self, record: Record, batch: Batch) -> None:
-        found = self._topics.decoded(record.topic, record.value)
+        add = _ADD.get(record.topic)
+        found = self._topics.decoded(record.topic, record.value, plain=add is None)
         if found is None:
             return
         try:
-            _ADD.get(record.topic, _add_letter)(record, found, batch)
+            if add is None:
+                batch.letters.append(row_of(record, found))
+            else:
+                add(record, found, batch)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             at = Coordinates(record.topic, record.partition, record.offset)
             _log.warning("%s is not understood (%s)", at, type(error).__name__)
-
-
-def _add_letter(record: Record, found: Mapping[str, object], batch: Batch) -> None:
-    imported_as = next((value for name, value in record.headers if name == IMPORTED_AS), None) or b""
-    at = Coordinates(record.topic, record.partition, record.offset)
-    batch.letters.append(entry_of(at, found, imported_as.decode("utf-8", "replace")))
 
 
 def _add_note(_: Record, found: Mapping[str, object], batch: Batch) -> None:

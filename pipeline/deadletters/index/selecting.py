@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pipeline.deadletters.filter import Filter, Status
 from pipeline.deadletters.index.entry import Coordinates, Edit, Entry, Operation
 from pipeline.deadletters.index.grouping import Group, Stats, trend
-from pipeline.deadletters.index.tables import ENTRY, NUMBERS, STATUSES, UNIT, entry, milliseconds, moment, word
+from pipeline.deadletters.index.tables import ENTRY, NUMBERS, STATUSES, UNIT, entry_of, milliseconds, moment, word
 
 PERIOD = timedelta(hours=1)
 """What a trend compares."""
@@ -23,7 +23,7 @@ def select(db: sqlite3.Connection, wanted: Filter, limit: int = 0) -> list[Entry
     where, values = _where(wanted)
     chosen = f"SELECT l.number FROM {_source(wanted, 'letters_time')} WHERE {where} ORDER BY l.failed_at DESC LIMIT ?"
     rows = db.execute(f"SELECT {ENTRY} FROM {_JOINED} WHERE l.number IN ({chosen})", [*values, limit or -1])
-    return sorted((entry(row) for row in rows), key=lambda one: (one.failed_at, one.at))
+    return sorted((entry_of(row) for row in rows), key=lambda one: (one.failed_at, one.at))
 
 
 def newer(db: sqlite3.Connection, wanted: Filter, number: int) -> tuple[list[Entry], int]:
@@ -31,7 +31,7 @@ def newer(db: sqlite3.Connection, wanted: Filter, number: int) -> tuple[list[Ent
     where, values = _where(wanted)
     asked = f"SELECT {ENTRY} FROM {_JOINED} WHERE l.number > ? AND {where} ORDER BY l.number"
     rows = db.execute(asked, [number, *values])
-    return [entry(row) for row in rows], last_number(db)
+    return [entry_of(row) for row in rows], last_number(db)
 
 
 def last_number(db: sqlite3.Connection) -> int:

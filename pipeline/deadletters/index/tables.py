@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from pipeline.deadletters.filter import Status
-from pipeline.deadletters.index.entry import Coordinates, Entry
+from pipeline.deadletters.index.entry import Coordinates, Entry, Row
 
 FORMAT: Final = 1
 """An index of another format is made anew."""
@@ -80,7 +80,7 @@ ENTRY: Final = f"""
   l.failed_at, {word("l.source_topic")}, l.source_partition, l.source_place, l.size, l.kept, l.replays, l.last_replay,
   l.imported_as, l.status
 """
-"""The columns that `entry` takes, of `letters AS l JOIN topics AS t`."""
+"""The columns that `entry_of` takes, of `letters AS l JOIN topics AS t`."""
 
 NUMBERS: Final = {status: number for number, status in enumerate(Status)}
 STATUSES: Final = tuple(Status)
@@ -110,44 +110,31 @@ def moment(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def words(entry: Entry) -> tuple[str, ...]:
+def words(row: Row) -> tuple[str, ...]:
     """What of a row is kept as numbers."""
-    return (entry.tenant_id, entry.enrichment, entry.stage, entry.cause, entry.fingerprint, entry.source_topic)
+    return row.tenant_id, row.enrichment, row.stage, row.cause, row.fingerprint, row.source_topic
 
 
-def values(entry: Entry, topic: int, numbers: Mapping[str, int]) -> tuple[object, ...]:
-    """A row for `letters`, in the order of its columns, without the number. `numbers` are those of its words."""
+def values(row: Row, topics: Mapping[str, int], numbers: Mapping[str, int]) -> tuple[object, ...]:
+    """A row for `letters`, without the number: topics and words by the numbers they have."""
     return (
-        topic,
-        entry.at.partition,
-        entry.at.offset,
-        entry.event_id,
-        numbers[entry.tenant_id],
-        entry.entity,
-        numbers[entry.enrichment],
-        numbers[entry.stage],
-        numbers[entry.cause],
-        entry.message,
-        numbers[entry.fingerprint],
-        entry.attempts,
-        int(entry.cost_usd / UNIT),
-        milliseconds(entry.received_at),
-        milliseconds(entry.first_failed_at),
-        milliseconds(entry.failed_at),
-        numbers[entry.source_topic],
-        entry.source_partition,
-        entry.source_offset,
-        entry.size,
-        entry.kept,
-        entry.replays,
-        entry.last_replay,
-        entry.imported_as,
-        NUMBERS[entry.status],
+        topics[row[0]],
+        *row[1:4],
+        numbers[row[4]],
+        row[5],
+        numbers[row[6]],
+        numbers[row[7]],
+        numbers[row[8]],
+        row[9],
+        numbers[row[10]],
+        *row[11:16],
+        numbers[row[16]],
+        *row[17:],
     )
 
 
-def entry(row: Sequence[Any]) -> Entry:
-    """From a row of the columns `ENTRY`."""
+def entry_of(row: Sequence[Any]) -> Entry:
+    """From a row of the columns `ENTRY`, which are those of a `Row`."""
     return Entry(
         at=Coordinates(row[0], row[1], row[2]),
         event_id=row[3],

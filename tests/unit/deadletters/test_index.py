@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Coordinates, Edit, Entry, Index, Note, Operation, Outcome
+from pipeline.deadletters.index import Coordinates, Edit, Index, Note, Operation, Outcome
+from pipeline.deadletters.index.entry import Row
 from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.index.grouping import Trend, trend
-from tests.unit.deadletters.letters import DEAD, NOW, entry
+from pipeline.deadletters.index.tables import entry_of
+from tests.unit.deadletters.letters import DEAD, NOW, row
 
 AT = Coordinates(DEAD, 2, 5)
 
@@ -30,7 +32,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
     found.close()
 
 
-def _filled(index: Index, *letters: Entry) -> Index:
+def _filled(index: Index, *letters: Row) -> Index:
     assert index.take(Batch(letters=list(letters), ends={(DEAD, 2): 100}, begins={(DEAD, 2): None}))
     return index
 
@@ -77,7 +79,7 @@ def _status(index: Index) -> Status:
 def test_every_kind_of_condition_must_hold_and_any_value_of_a_kind_will_do(
     index: Index, wanted: Filter, chosen: bool
 ) -> None:
-    _filled(index, entry(tenant_id="acme", fingerprint="f1", attempts=2))
+    _filled(index, row(tenant_id="acme", fingerprint="f1", attempts=2))
     assert bool(index.select(wanted)) is chosen
     assert sum(index.causes(wanted).values()) == chosen
     assert sum(group.count for group in index.groups(wanted, NOW)) == chosen
@@ -85,20 +87,20 @@ def test_every_kind_of_condition_must_hold_and_any_value_of_a_kind_will_do(
 
 
 def test_a_row_comes_back_as_it_went_in(index: Index) -> None:
-    one = entry(cost_usd=Decimal("0.0012345678"), attempts=3, imported_as="elsewhere/1/2", received_at=NOW)
+    one = row(cost=Decimal("0.0012345678"), attempts=3, imported_as="elsewhere/1/2", received_at=NOW)
     _filled(index, one)
-    assert index.select(Filter()) == [one]
-    assert index.select(Filter(ids=["elsewhere/1/2"])) == [one]
+    assert index.select(Filter()) == [entry_of(one)]
+    assert index.select(Filter(ids=["elsewhere/1/2"])) == [entry_of(one)]
 
 
 def test_the_newest_are_listed_the_newest_last(index: Index) -> None:
-    _filled(index, *(entry(n, failed_at=NOW + timedelta(seconds=n * 7 % 10)) for n in range(10)))
+    _filled(index, *(row(n, failed_at=NOW + timedelta(seconds=n * 7 % 10)) for n in range(10)))
     shown = index.select(Filter(), 3)
     assert [one.failed_at for one in shown] == [NOW + timedelta(seconds=n) for n in (7, 8, 9)]
 
 
 def test_a_dead_letter_goes_from_open_to_replaying_to_its_outcome(index: Index) -> None:
-    _filled(index, entry())
+    _filled(index, row())
     assert _status(index) is Status.OPEN
     index.take(_sent())
     assert _status(index) is Status.REPLAYING
@@ -108,9 +110,9 @@ def test_a_dead_letter_goes_from_open_to_replaying_to_its_outcome(index: Index) 
 
 
 def test_what_dies_again_is_a_new_open_one_and_the_old_one_says_so(index: Index) -> None:
-    _filled(index, entry())
+    _filled(index, row())
     index.take(_sent())
-    index.take(Batch(letters=[entry(9, last_replay="r1", replays=1)]))
+    index.take(Batch(letters=[row(9, last_replay="r1", replays=1)]))
     assert [(one.at.offset, one.status) for one in index.select(Filter(ids=["E-1"]))] == [
         (5, Status.DEAD_AGAIN),
         (9, Status.OPEN),
@@ -119,7 +121,7 @@ def test_what_dies_again_is_a_new_open_one_and_the_old_one_says_so(index: Index)
 
 def test_an_outcome_counts_only_for_the_replay_that_a_person_noted(index: Index) -> None:
     """A publisher can write any replay's id on its records."""
-    _filled(index, entry())
+    _filled(index, row())
     index.take(Batch(outcomes=[Outcome("E-1", "forged", "enriched", NOW)]))
     assert _status(index) is Status.OPEN
     index.take(_sent())
@@ -128,7 +130,7 @@ def test_an_outcome_counts_only_for_the_replay_that_a_person_noted(index: Index)
 
 def test_a_note_about_another_event_does_not_hide_a_dead_letter(index: Index) -> None:
     """After a topic was made anew, other dead letters stand at the same offsets."""
-    _filled(index, entry())
+    _filled(index, row())
     index.take(_sent(event="E-0"))
     assert _status(index) is Status.OPEN
 
@@ -138,10 +140,10 @@ def test_a_note_about_another_event_does_not_hide_a_dead_letter(index: Index) ->
 def test_the_order_in_which_topics_are_read_does_not_matter(order: Sequence[int], apart: Sequence[bool]) -> None:
     """Five facts, in any order, in one batch or several."""
     parts = [
-        Batch(letters=[entry()]),
+        Batch(letters=[row()]),
         _sent(),
         Batch(outcomes=[Outcome("E-1", "r1", "enriched", NOW)]),
-        Batch(letters=[entry(9, event_id="E-2")]),
+        Batch(letters=[row(9, event_id="E-2")]),
         Batch(notes=[Note(Coordinates(DEAD, 2, 9), "E-2", "resolved", "", NOW, "kim", "done by hand")]),
     ]
     with tempfile.TemporaryDirectory() as folder:
@@ -161,23 +163,23 @@ def test_the_order_in_which_topics_are_read_does_not_matter(order: Sequence[int]
 
 def test_offsets_and_rows_are_taken_together_and_by_one_reader(tmp_path: Path) -> None:
     first, second = Index(tmp_path / "one.sqlite"), Index(tmp_path / "one.sqlite")
-    assert first.take(Batch({(DEAD, 2): None}, {(DEAD, 2): 6}, [entry()]))
-    assert not second.take(Batch({(DEAD, 2): None}, {(DEAD, 2): 6}, [entry()]))
+    assert first.take(Batch({(DEAD, 2): None}, {(DEAD, 2): 6}, [row()]))
+    assert not second.take(Batch({(DEAD, 2): None}, {(DEAD, 2): 6}, [row()]))
     assert second.positions() == {(DEAD, 2): 6}
-    assert second.take(Batch({(DEAD, 2): 6}, {(DEAD, 2): 8}, [entry(7)]))
+    assert second.take(Batch({(DEAD, 2): 6}, {(DEAD, 2): 8}, [row(7)]))
     assert len(first.select(Filter())) == 2
 
 
 def test_a_batch_that_cannot_be_taken_leaves_nothing(index: Index) -> None:
-    bad = entry(6, cause=None)
+    bad = row(6, cause=None)
     with pytest.raises(sqlite3.Error):
-        index.take(Batch({(DEAD, 2): None}, {(DEAD, 2): 7}, [entry(), bad]))
+        index.take(Batch({(DEAD, 2): None}, {(DEAD, 2): 7}, [row(), bad]))
     assert index.positions() == {}
     assert index.select(Filter()) == []
 
 
 def test_what_its_topic_no_longer_holds_is_forgotten(index: Index) -> None:
-    _filled(index, entry(3), entry(5))
+    _filled(index, row(3), row(5))
     assert index.forget({(DEAD, 2): 5, (DEAD, 0): 9}) == 1
     assert [one.at.offset for one in index.select(Filter())] == [5]
 
@@ -185,7 +187,7 @@ def test_what_its_topic_no_longer_holds_is_forgotten(index: Index) -> None:
 @pytest.mark.parametrize(("identity", "end"), [("other", 100), ("id", 99)])
 def test_a_topic_that_was_made_anew_is_read_anew(index: Index, identity: str, end: int) -> None:
     assert index.match({DEAD: "id"}, {(DEAD, 2): 0})
-    _filled(index, entry())
+    _filled(index, row())
     assert index.match({DEAD: "id"}, {(DEAD, 2): 100})
     assert len(index.select(Filter())) == 1
     assert not index.match({DEAD: identity}, {(DEAD, 2): end})
@@ -196,7 +198,7 @@ def test_a_topic_that_was_made_anew_is_read_anew(index: Index, identity: str, en
 @pytest.mark.parametrize("damage", ["other format", "no database", "gone"])
 def test_a_lost_index_is_made_anew_empty(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "index.sqlite"
-    _filled(Index(path), entry()).close()
+    _filled(Index(path), row()).close()
     if damage == "other format":
         with sqlite3.connect(path) as db:
             db.execute("PRAGMA user_version = 999")
@@ -207,7 +209,7 @@ def test_a_lost_index_is_made_anew_empty(tmp_path: Path, damage: str) -> None:
     index = Index(path)
     assert index.positions() == {}
     assert index.select(Filter()) == []
-    _filled(index, entry())
+    _filled(index, row())
 
 
 def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
@@ -217,16 +219,16 @@ def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
 
 
 def test_groups_count_and_tell_first_last_example_and_trend(index: Index) -> None:
-    young, old = {"failed_at": NOW - timedelta(minutes=5)}, {"failed_at": NOW - timedelta(hours=5)}
+    young, old = NOW - timedelta(minutes=5), NOW - timedelta(hours=5)
     _filled(
         index,
-        entry(1, fingerprint="f1", tenant_id="a", **old),
-        entry(2, fingerprint="f1", tenant_id="b", **young),
-        entry(3, fingerprint="f2", **young),
+        row(1, fingerprint="f1", tenant_id="a", failed_at=old),
+        row(2, fingerprint="f1", tenant_id="b", failed_at=young),
+        row(3, fingerprint="f2", failed_at=young),
     )
     first, second = index.groups(Filter(), NOW)
     assert (first.fingerprint, first.count, first.recent, first.tenants) == ("f1", 2, 1, 2)
-    assert (first.first_seen, first.last_seen) == (old["failed_at"], young["failed_at"])
+    assert (first.first_seen, first.last_seen) == (old, young)
     assert first.example == f"{DEAD}/2/2"
     assert (first.trend, second.trend) == (Trend.RISING, Trend.NEW)
 
@@ -250,7 +252,7 @@ def test_the_trend_is_of_the_last_hour_beside_the_one_before(
 
 
 def test_stats_add_up(index: Index) -> None:
-    _filled(index, entry(1, tenant_id="a", cost_usd=Decimal("0.5")), entry(2, tenant_id="b"), entry(5, cause="leak"))
+    _filled(index, row(1, tenant_id="a", cost=Decimal("0.5")), row(2, tenant_id="b"), row(5, cause="leak"))
     index.take(_sent())
     found = index.stats(Filter())
     assert (found.total, found.by_cause, found.cost_usd) == (3, {"undecodable": 2, "leak": 1}, Decimal("0.5"))
@@ -259,9 +261,9 @@ def test_stats_add_up(index: Index) -> None:
 
 
 def test_news_are_what_came_since(index: Index) -> None:
-    _filled(index, entry(1))
+    _filled(index, row(1))
     place = index.last_number()
-    index.take(Batch(letters=[entry(2), entry(3, cause="leak")]))
+    index.take(Batch(letters=[row(2), row(3, cause="leak")]))
     found, place = index.newer(Filter(causes=["leak"]), place)
     assert [one.at.offset for one in found] == [3]
     assert index.newer(Filter(), place) == ([], place)
@@ -281,5 +283,5 @@ def test_edits_and_operations_are_found_by_their_dead_letter(index: Index) -> No
 
 
 def test_an_event_stood_first_where_its_first_dead_letter_says(index: Index) -> None:
-    _filled(index, entry(1, source_offset=40), entry(2, source_offset=17))
+    _filled(index, row(1, source_place=40), row(2, source_place=17))
     assert index.original_places(["E-1", "E-2"]) == {"E-1": 17}

@@ -39,8 +39,8 @@ class KnownRegistry(Registry):
 class KnownCodecs(TopicCodecs):
     """Of a registry that is not there."""
 
-    def decoder(self, topic: str) -> AvroDecoder:
-        return AvroDecoder(KnownRegistry(), self.catalogue.schema_of(topic).schema, bounded=False)
+    def decoder(self, topic: str, *, plain: bool = False) -> AvroDecoder:
+        return AvroDecoder(KnownRegistry(), self.catalogue.schema_of(topic).schema, bounded=False, plain=plain)
 
     def codec(self, topic: str) -> AvroCodec:
         return AvroCodec(KnownRegistry(), self.catalogue.schema_of(topic).schema, 7)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipeline.deadletters import story
 from pipeline.deadletters.index import Coordinates, Edit, Operation
-from pipeline.deadletters.index.entry import entry_of, readable
+from pipeline.deadletters.index.entry import readable
 from pipeline.deadletters.remedies import remedy
 from pipeline.errors import Cause
 from pipeline.jsontext import to_json
@@ -54,17 +54,17 @@ def test_json_has_everything_but_the_original() -> None:
 def test_keys_that_are_no_text_are_shown_as_bytes() -> None:
     foreign = letter(record=replace(RECORD, key=b"\x00\x01"))
     assert story.as_json(told_of(foreign))["key"] == "0x0001"
-    assert entry_of(foreign.at, foreign.envelope).entity == "0x0001"
-    assert entry_of(foreign.at, letter(entity_id="T-9").envelope).entity == "T-9"
+    assert entry(of=foreign).entity == "0x0001"
+    assert entry(of=letter(entity_id="T-9")).entity == "T-9"
     assert readable(None) is None
 
 
 def test_an_original_that_was_not_kept_is_no_secret() -> None:
     lost = letter(whole=False)
-    assert not entry_of(lost.at, lost.envelope).kept
+    assert not entry(of=lost).kept
     assert "too large to keep here" in dict(story.lines(told_of(lost)))["original"]
     null = letter(record=replace(RECORD, value=None))
-    assert entry_of(null.at, null.envelope).kept
+    assert entry(of=null).kept
 
 
 def test_the_first_time_is_told_when_it_died_before() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.contract import Schema
 from pipeline.errors import Cause, ContractError, DecodeError, EncodeError, RecordError, Stage
 from pipeline.jsontext import to_json
-from pipeline.serde import AvroCodec, JsonCodec, Registry, ValueCodec
+from pipeline.serde import AvroCodec, AvroDecoder, JsonCodec, Registry, ValueCodec, decode_now
 from pipeline.settings import RegistrySettings
 
 SCHEMA: Schema = {
@@ -79,6 +79,7 @@ RECORDS = st.fixed_dictionaries(
 
 REGISTRY = Registry(RegistrySettings(url="mock://codec"))
 AVRO = AvroCodec(REGISTRY, SCHEMA, REGISTRY.register("everything", SCHEMA))
+PLAIN = AvroDecoder(REGISTRY, SCHEMA, bounded=False, plain=True)
 JSON = JsonCodec(SCHEMA)
 both = pytest.mark.parametrize("codec", [AVRO, JSON], ids=["avro", "json"])
 
@@ -97,6 +98,31 @@ def test_missing_fields_get_their_defaults(codec: ValueCodec) -> None:
 def test_every_record_survives_avro_and_json(record: dict[str, object]) -> None:
     assert decoded(AVRO, AVRO.encode(record)) == record
     assert decoded(JSON, JSON.encode(record)) == record
+
+
+@settings(max_examples=60, deadline=None)
+@given(RECORDS)
+def test_a_plain_reading_has_the_numbers_and_bytes_that_avro_holds(record: dict[str, object]) -> None:
+    plain = dict(decode_now(PLAIN, AVRO.encode(record)).record)
+    day, at, cost = plain["day"], plain["at"], plain["cost"]
+    assert isinstance(day, int)
+    assert isinstance(at, int)
+    assert isinstance(cost, bytes)
+    again = {
+        "day": date(1970, 1, 1) + timedelta(days=day),
+        "at": datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at),
+        "cost": int.from_bytes(cost, signed=True) * Decimal("1e-10"),
+    }
+    assert plain | again == record
+
+
+def test_a_plain_reading_of_an_older_schema_has_the_defaults_of_today() -> None:
+    fields = [field for field in SCHEMA["fields"] if "default" not in field]
+    older = {**SCHEMA, "fields": fields}
+    theirs = AvroCodec(REGISTRY, older, REGISTRY.register("plain", older))
+    plain = asyncio.run(PLAIN.decode(theirs.encode(RECORD))).record
+    assert plain["at"] == 1_772_712_000_000
+    assert {name: plain[name] for name in DEFAULTS} == DEFAULTS
 
 
 @settings(max_examples=60, deadline=None)
