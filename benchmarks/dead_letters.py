@@ -61,10 +61,11 @@ def questions(path: Path, rows: int) -> Mapping[str, object]:
     """Seconds of each question to an index of so many rows."""
     index, draw = Index(path), random.Random(1)
     filled = 0.0
-    for start in range(0, rows, 5000):
-        batch = Batch(begins={(DEAD, 0): start or None}, ends={(DEAD, 0): start + 5000})
-        batch.letters = [row(number, draw) for number in range(start, min(start + 5000, rows))]
+    for start in range(0, rows, 20_000):
+        batch = Batch(begins={(DEAD, 0): start or None}, ends={(DEAD, 0): start + 20_000})
+        batch.letters = [row(number, draw) for number in range(start, min(start + 20_000, rows))]
         filled += _timed(partial(index.take, batch))
+    filled += _timed(index.complete)
     open_ones = Filter(statuses=[Status.OPEN])
     asked: dict[str, Callable[[], object]] = {
         "list of the open ones": lambda: (index.select(open_ones, 50), index.causes(open_ones)),

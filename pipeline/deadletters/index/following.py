@@ -16,8 +16,8 @@ from pipeline.stream.admin import Admin
 from pipeline.stream.reader import read, spans
 from pipeline.stream.record import Record
 
-_BATCH: Final = 10_000
-"""Records to a transaction of the index: about a second's work, far above what a commit costs."""
+_BATCH: Final = 20_000
+"""Records to a transaction of the index: about a second's work. In smaller ones a page is written more often."""
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +61,7 @@ class Follower:
             begins = {part: max(positions.get(part, 0), span.begin) for part, span in held.items()}
             begins = {part: place for part, place in begins.items() if place < held[part].end}
             if not begins:
+                self._index.complete()
                 return taken
             total = taken + sum(held[part].end - place for part, place in begins.items())
             taken = self._read(begins, positions, {part: held[part].end for part in begins}, taken, total, told)

@@ -18,7 +18,7 @@ from pipeline.deadletters.index import filling, selecting
 from pipeline.deadletters.index.entry import Coordinates, Edit, Entry, Operation
 from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.index.grouping import Group, Stats
-from pipeline.deadletters.index.tables import FORMAT, TABLES
+from pipeline.deadletters.index.tables import COVERING, FORMAT, TABLES
 from pipeline.errors import UsageError
 from pipeline.stream.reader import Part
 
@@ -103,6 +103,12 @@ class Index:
                 [(numbers[topic], partition, end) for (topic, partition), end in batch.ends.items()],
             )
         return True
+
+    def complete(self) -> None:
+        """Makes what questions are answered from, where a first fill left it out."""
+        with self._lock:
+            for name, columns in COVERING.items():
+                self._db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON letters ({columns})")
 
     def forget(self, begins: Mapping[Part, int]) -> int:
         """Drops the dead letters that their topics no longer hold, those before `begins`; how many."""
@@ -204,6 +210,7 @@ class Index:
     @contextmanager
     def _asking(self, wanted: Filter) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            self.complete()
             selecting.name_ids(self._db, wanted)
             yield self._db
 

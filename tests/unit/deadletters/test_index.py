@@ -212,6 +212,23 @@ def test_a_lost_index_is_made_anew_empty(tmp_path: Path, damage: str) -> None:
     _filled(index, row())
 
 
+def test_whoever_asks_while_another_fills_it_for_the_first_time_is_answered(tmp_path: Path) -> None:
+    fills, asks = Index(tmp_path / "one.sqlite"), Index(tmp_path / "one.sqlite")
+    _filled(fills, row())
+    assert len(asks.select(Filter())) == 1
+    assert fills.take(Batch(letters=[row(7)]))
+    fills.complete()
+    assert [group.count for group in asks.groups(Filter(), NOW)] == [2]
+
+
+def test_what_another_process_made_anew_is_asked_all_the_same(tmp_path: Path) -> None:
+    first, second = Index(tmp_path / "one.sqlite"), Index(tmp_path / "one.sqlite")
+    _filled(second, row())
+    assert len(second.select(Filter())) == 1
+    assert not first.match({DEAD: "other"}, {(DEAD, 2): 1})
+    assert second.select(Filter()) == []
+
+
 def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "index.sqlite"
     Index(path)
