@@ -114,6 +114,8 @@ def row(number: int, draw: random.Random) -> Row:
         replays=0,
         last_replay="",
         imported_as="",
+        tries=0,
+        next_try_at=0,
         status=0,
     )
 

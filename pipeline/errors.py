@@ -24,7 +24,7 @@ No message carries text of a record: messages are logged, exported and shown.
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 
 class Stage(StrEnum):
@@ -66,6 +66,19 @@ class Cause(StrEnum):
     OUTPUT_TOO_LARGE = "output_too_large"
     OVERRIDE_UNKNOWN = "override_unknown"
     UNEXPECTED = "unexpected"
+
+
+HEALED_BY_TIME: Final = frozenset(
+    {
+        Cause.SCHEMA_UNKNOWN,  # its publisher registers it a moment later
+        Cause.BUDGET_SPENT,  # until the next period
+        Cause.REFUSED,
+        Cause.ANSWER_INVALID,  # a model that has a bad hour
+        Cause.ANSWER_TRUNCATED,
+    }
+)
+"""Causes that may be gone when the record is sent again as it is, after a while. An outage is none of them: records
+wait for its end. Nor is anything that needs a person to mend it."""
 
 
 class PipelineError(Exception):

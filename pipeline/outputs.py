@@ -14,9 +14,11 @@ from pydantic import BaseModel
 
 from pipeline import __version__
 from pipeline.catalogue import Enrichment
-from pipeline.deadletters.envelope import EVENT_ID, OVERRIDE, REPLAYS, Death, envelope, replay_of, source
+from pipeline.deadletters.envelope import Death, envelope, replay_of, source
+from pipeline.deadletters.history import EVENT_ID, FIRST_OFFSET, OURS, OVERRIDE, Return, return_of
 from pipeline.deadletters.ledgers import OUTCOME_TOPIC
 from pipeline.deadletters.overrides import Override, override_of
+from pipeline.deadletters.second_chance import ChancePolicy
 from pipeline.errors import Attempted, Cause, RecordError, Stage
 from pipeline.llm import Attempt, Completion, RenderedPrompt
 from pipeline.questions import confidence_of
@@ -27,7 +29,7 @@ from pipeline.stream.record import Headers, Output, Record
 _log = logging.getLogger(__name__)
 _EVENTS = uuid.uuid5(uuid.NAMESPACE_URL, "enrichment-pipeline/event")
 _TYING = frozenset({EVENT_ID, "traceparent", "demo-run"})
-_OURS = frozenset({EVENT_ID, REPLAYS, OVERRIDE})
+_OURS = OURS | {EVENT_ID}
 _CENTS = Decimal("1e-10")
 
 
@@ -79,8 +81,10 @@ class OutputWriter:
             self._spec.answer: answer,
             "provenance": self._provenance(way, completion),
         }
+        first = self.returned(way)
+        headers = _headers(way) if first is None else (*_headers(way), (FIRST_OFFSET, b"%d" % first.first_offset))
         return [
-            Output(self._spec.output, way.record.key, self._codecs.output.encode(output), _headers(way), way),
+            Output(self._spec.output, way.record.key, self._codecs.output.encode(output), headers, way),
             self._audit(way, now, "ENRICHED"),
             *self._usage(way, now, completion.attempts),
             *self._outcome(way, now, "ENRICHED"),
@@ -89,6 +93,14 @@ class OutputWriter:
     def skipped(self, way: Way, now: datetime) -> Sequence[Output]:
         """Nothing; of a record that was sent again, that it was left out."""
         return self._outcome(way, now, "SKIPPED")
+
+    def overtaken(self, way: Way, now: datetime) -> Sequence[Output]:
+        """Of a record that was sent again by itself, that something newer stands already."""
+        return self._outcome(way, now, "OVERTAKEN")
+
+    def returned(self, way: Way) -> Return | None:
+        """Where a record that was sent again first stood; None for one that was not."""
+        return return_of(way.record, way.event_id, self._keyring)
 
     def override(self, way: Way) -> Override:
         """With what a replay asks for the record to be enriched."""
@@ -195,6 +207,8 @@ class OutputWriter:
     def dead(self, way: Way, error: Exception, now: datetime, *, whole: bool = True) -> tuple[Death, Sequence[Output]]:
         """The dead letter. `whole` false leaves the original out: it stays in the input topic."""
         way.died = True
+        returned = self.returned(way)
+        tries = returned.tries if returned else 0
         death = Death(
             record=way.record,
             event_id=way.event_id,
@@ -204,6 +218,9 @@ class OutputWriter:
             schema_id=way.schema_id,
             preview=_preview(way.redaction),
             attempts=tuple(way.attempts),
+            first_offset=returned.first_offset if returned else None,
+            tries=tries,
+            next_try_at=self._next_try(way, error, tries, now) if whole else None,
         )
         if not isinstance(error, RecordError):
             _log.error(
@@ -221,6 +238,14 @@ class OutputWriter:
             self._audit(way, now, "DEAD_LETTER", death),
             *self._usage(way, now, death.attempts),
         ]
+
+    def _next_try(self, way: Way, error: Exception, tries: int, now: datetime) -> datetime | None:
+        """None as well for what a person sent again with other means than the enrichment's: that is theirs to judge."""
+        policy = ChancePolicy.of(self._spec.second_chance)
+        special = any(name == OVERRIDE for name, _ in way.record.headers)
+        if special or way.record.value is None or not isinstance(error, RecordError):
+            return None
+        return policy.next_try(error.cause, tries, now)
 
 
 def event_id_of(record: Record) -> str:

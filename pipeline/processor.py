@@ -13,6 +13,7 @@ from pipeline import paths
 from pipeline.catalogue import Enrichment
 from pipeline.conditions import meets
 from pipeline.deadletters.envelope import Death, fingerprint, received_at, replay_of
+from pipeline.deadletters.newer import Newer, Stood
 from pipeline.errors import Cause, ContractError, DecodeError
 from pipeline.llm import Completion, Gateway, Tier
 from pipeline.outputs import OutputWriter, Way, event_id_of
@@ -38,10 +39,13 @@ class EnrichmentProcessor:
         outcomes: Outcomes,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         tenant_key: TenantKey | None = None,
+        newer: Newer | None = None,
     ) -> None:
+        """`newer` is needed where the enrichment gives dead letters a second chance."""
         self._enrichment, self._spec = enrichment, enrichment.spec
         self._decoder, self._writer, self._gateway = decoder, writer, gateway
         self._outcomes, self._now = outcomes, now
+        self._newer = newer
         self._variants = Variants(enrichment, writer, redactor, tiers, tenant_key)
 
     # ---- the way
@@ -54,6 +58,9 @@ class EnrichmentProcessor:
             if not meets(self._spec.when, decoded):
                 self._outcomes.skipped(self._enrichment.name)
                 return self._writer.skipped(way, self._now())
+            if await self._overtaken(way):
+                self._outcomes.overtaken(self._enrichment.name)
+                return self._writer.overtaken(way, self._now())
             variant = self._variants.of(way)
             reading = variant.questions.redact(decoded)
             completion = await self._ask(way, reading, variant.questions)
@@ -61,6 +68,8 @@ class EnrichmentProcessor:
             answer = self._restore(said, reading.redaction) | self._check(said, decoded, record)
             outputs = variant.writer.enriched(way, completion, answer, self._now())
             self._outcomes.enriched(self._enrichment.name, completion.cost_usd, safe=completion.safe)
+            if self._newer is not None and (stood := self._stood(way)) is not None:
+                self._newer.enriched(stood)
             return outputs
         except Exception as error:  # noqa: BLE001  # a record's failure is that record's, not the worker's
             return self._dead(way, error)
@@ -83,6 +92,21 @@ class EnrichmentProcessor:
         way.tenant_id = str(decoded.record.get(self._spec.tenant, ""))
         way.entity_id = str(decoded.record.get(self._spec.entity, ""))
         return decoded.record
+
+    async def _overtaken(self, way: Way) -> bool:
+        """Whether a record that was sent again by itself has a newer one of its entity before it."""
+        returned, stood = self._writer.returned(way), self._stood(way)
+        if self._newer is None or returned is None or not returned.tries or stood is None:
+            return False
+        return await self._newer.overtaken(stood, returned.died_at)
+
+    def _stood(self, way: Way) -> Stood | None:
+        """Where the record first stood; None where there is no order: without a key."""
+        if way.record.key is None:
+            return None
+        returned = self._writer.returned(way)
+        place = way.record.offset if returned is None else returned.first_offset
+        return Stood(way.record.partition, way.record.key, way.tenant_id, way.entity_id, place)
 
     async def _ask(self, way: Way, reading: Reading, questions: Questions) -> Completion[BaseModel]:
         redaction = way.redaction = reading.redaction
@@ -116,6 +140,9 @@ class EnrichmentProcessor:
         if not counted:
             self._outcomes.unwritten(self._enrichment.name)
             self._count(death)
+            way = next((output.origin for output in outputs if isinstance(output.origin, Way)), None)
+            if self._newer is not None and way is not None and (stood := self._stood(way)) is not None:
+                self._newer.unwritten(stood)
         return letters
 
     def _dead(self, way: Way, error: Exception) -> Sequence[Output]:

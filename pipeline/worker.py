@@ -10,9 +10,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from pipeline.catalogue import Catalogue, Enrichment
+from pipeline.catalogue import Catalogue, Enrichment, second_chance_group
 from pipeline.deadletters.guard import GuardPolicy
-from pipeline.deadletters.ledgers import OPERATION_TOPIC, OUTCOME_TOPIC
+from pipeline.deadletters.ledgers import OPERATION_TOPIC, OUTCOME_TOPIC, STATUS_TOPIC
+from pipeline.deadletters.newer import Newer, scanning
+from pipeline.deadletters.trying import Codecs as TryCodecs
+from pipeline.deadletters.trying import SecondChances
 from pipeline.errors import UsageError
 from pipeline.ladder import ladder
 from pipeline.llm import Gateway, GatewayPolicy
@@ -34,6 +37,8 @@ _HOST = f"{socket.gethostname()}-{zlib.crc32(str(_SLOTS).encode()):08x}"
 """Two users of one host keep their slots in different folders: their numbers must not make one transactional id."""
 _LARGEST_MESSAGE = str(16 * 1024 * 1024)
 """Bytes a client may send: the topics' own max.message.bytes decide; a dead letter is larger than its original."""
+_MOST_WAITING = 20_000
+"""Dead letters that wait in one worker for their next try; with 128 MiB of them the rest is read later, too."""
 
 
 class Worker:
@@ -46,9 +51,12 @@ class Worker:
         gateway: Gateway,
         outcomes: Outcomes,
         pausing: Pausing,
+        trying: Mapping[str, Engine],
+        chances: Mapping[str, SecondChances],
     ) -> None:
+        """`trying` are the engines that send dead letters again by themselves, `chances` their processors."""
         self._engines, self._slots, self._gateway, self._outcomes = engines, slots, gateway, outcomes
-        self._pausing = pausing
+        self._pausing, self._trying, self._chances = pausing, trying, chances
 
     @classmethod
     async def open(cls, settings: Settings, catalogue: Catalogue, names: Sequence[str]) -> Worker:
@@ -71,6 +79,8 @@ class Worker:
         )
         simulated = frozenset(name for name, provider in settings.providers.items() if provider.simulated)
         engines: dict[str, Engine] = {}
+        trying: dict[str, Engine] = {}
+        chances: dict[str, SecondChances] = {}
         slots: list[WorkerSlot] = []
         for enrichment in chosen:
             tiers = ladder(enrichment, settings.providers)
@@ -88,6 +98,19 @@ class Worker:
                     )
                 ]
             )
+            newer = None
+            if enrichment.spec.second_chance is not None:
+                scan = scanning(client, enrichment, codecs.decoder(enrichment.output.topic))
+                # The engine holds up to twice its backlog while a partition is stuck.
+                newer = Newer(scan, 2 * settings.engine.backlog + settings.engine.concurrency)
+                chances[enrichment.name] = SecondChances(
+                    enrichment,
+                    TryCodecs(
+                        codecs.decoder(enrichment.dead_letters.topic),
+                        await asyncio.to_thread(codecs.codec, STATUS_TOPIC),
+                    ),
+                    keyring,
+                )
             processor = EnrichmentProcessor(
                 enrichment,
                 decoder,
@@ -101,10 +124,16 @@ class Worker:
                 tiers,
                 outcomes,
                 tenant_key=keyring.tenant_key,
+                newer=newer,
             )
             slot = WorkerSlot.claim(_SLOTS, enrichment.group, settings.engine.slot, _HOST)
             slots.append(slot)
             engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot)
+            if enrichment.name in chances:
+                group = second_chance_group(enrichment.name)
+                slot = WorkerSlot.claim(_SLOTS, group, settings.engine.slot, _HOST)
+                slots.append(slot)
+                trying[enrichment.name] = _trying(settings, client, enrichment, chances[enrichment.name], slot)
         guard = settings.guard
         pausing = Pausing(
             engines,
@@ -113,16 +142,17 @@ class Worker:
             resumed_by_people(client, codecs.decoder(OPERATION_TOPIC)),
         )
         outcomes.listen(pausing.record)
-        return cls(engines, slots, gateway, outcomes, pausing)
+        return cls(engines, slots, gateway, outcomes, pausing, trying, chances)
 
     async def run(self, until_idle: timedelta | None = None) -> None:
         """Runs until `stop`, or until nothing was left to do for `until_idle`; when one engine fails, all stop.
 
+        Dead letters that wait for their next try are not waited for.
         Raises what the engine raised, UnavailableError when Kafka cannot be reached at the start.
         """
         watch = asyncio.create_task(self._watch(until_idle)) if until_idle is not None else None
         try:
-            runs = [asyncio.create_task(engine.run()) for engine in self._engines.values()]
+            runs = [asyncio.create_task(engine.run()) for engine in self._all()]
             await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
             self.stop()
             await asyncio.wait(runs)
@@ -138,13 +168,17 @@ class Worker:
 
     def stop(self) -> None:
         """Takes no new records, lets those in flight finish within the grace period, commits, leaves."""
-        for engine in self._engines.values():
+        for engine in self._all():
             engine.stop()
 
     def status(self) -> WorkerStatus:
         """What every part is doing now."""
         engines = {name: engine.status() for name, engine in self._engines.items()}
-        return WorkerStatus(engines, self._outcomes.tallies, self._gateway.status())
+        chances = {name: chance.waiting.status() for name, chance in self._chances.items()}
+        return WorkerStatus(engines, self._outcomes.tallies, self._gateway.status(), chances)
+
+    def _all(self) -> list[Engine]:
+        return [*self._engines.values(), *self._trying.values()]
 
     async def _watch(self, until_idle: timedelta) -> None:
         while True:
@@ -153,6 +187,27 @@ class Worker:
             if all(status.idle_for(time.monotonic()) >= until_idle.total_seconds() for status in statuses):
                 self.stop()
                 return
+
+
+def _trying(
+    settings: Settings, client: Mapping[str, str], enrichment: Enrichment, chances: SecondChances, slot: WorkerSlot
+) -> Engine:
+    return Engine(
+        chances,
+        topics=[enrichment.dead_letters.topic],
+        group=second_chance_group(enrichment.name),
+        transactional_id=slot.transactional_id,
+        client=client,
+        observer=EngineNarrator(enrichment.name),
+        # They wait, most of the time: nothing is spent on one that is given up.
+        policy=EnginePolicy(
+            concurrency=_MOST_WAITING,
+            backlog=_MOST_WAITING,
+            commit_interval=settings.engine.commit_interval,
+            grace=timedelta(0),
+            group_protocol=settings.kafka.group_protocol,
+        ),
+    )
 
 
 def _engine(

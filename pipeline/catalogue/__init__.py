@@ -4,17 +4,21 @@ from pipeline.catalogue.entries import Catalogue, Checks, Enrichment, SchemaVers
 from pipeline.catalogue.loading import load
 from pipeline.catalogue.specs import (
     REPLAY_ID,
+    STATUS_TOPIC,
     EnrichmentSpec,
     Format,
     LabelSpec,
+    SecondChanceSpec,
     TierSpec,
     TopicSpec,
     ValueSpec,
     group_of,
+    second_chance_group,
 )
 
 __all__ = [
     "REPLAY_ID",
+    "STATUS_TOPIC",
     "Catalogue",
     "Checks",
     "Enrichment",
@@ -22,9 +26,11 @@ __all__ = [
     "Format",
     "LabelSpec",
     "SchemaVersion",
+    "SecondChanceSpec",
     "TierSpec",
     "TopicSpec",
     "ValueSpec",
     "group_of",
     "load",
+    "second_chance_group",
 ]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
 from pipeline.catalogue.entries import Catalogue
-from pipeline.catalogue.specs import EnrichmentSpec, group_of
+from pipeline.catalogue.specs import STATUS_TOPIC, EnrichmentSpec, group_of
 from pipeline.errors import UsageError
 
 FALLBACK = "fallback"
@@ -97,6 +97,19 @@ def check_access(spec: EnrichmentSpec, known: Catalogue) -> None:
     for topic in (spec.output, spec.dead_letters, spec.audit, spec.usage):
         if not {worker, group_of("*")} & set(known.topic(topic).producers):
             raise UsageError(f"topic {topic} does not name {worker} among its producers")
+    if spec.second_chance is not None:
+        _check_second_chance(spec, known)
+
+
+def _check_second_chance(spec: EnrichmentSpec, known: Catalogue) -> None:
+    """Its worker reads dead letters and, for what has overtaken them, outputs; it writes to the input and says so."""
+    worker = group_of(spec.name)
+    for topic in (spec.dead_letters, spec.output):
+        if not {worker, group_of("*")} & set(known.topic(topic).consumers):
+            raise UsageError(f"second_chance: topic {topic} does not name {worker} among its consumers")
+    for topic in (spec.input, STATUS_TOPIC):
+        if not {worker, group_of("*")} & set(known.topic(topic).producers):
+            raise UsageError(f"second_chance: topic {topic} does not name {worker} among its producers")
 
 
 def _overlap(used: str, direct: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
+
+from pipeline.errors import HEALED_BY_TIME, Cause
 
 
 class Format(StrEnum):
@@ -26,6 +29,13 @@ def group_of(enrichment: str) -> str:
     return f"enrichment-{enrichment}"
 
 
+def second_chance_group(enrichment: str) -> str:
+    """The consumer group that gives an enrichment's dead letters their second chance."""
+    return f"{group_of(enrichment)}.second-chance"
+
+
+STATUS_TOPIC = "enrichment.dead-letter-status.v1"
+"""What was done about each dead letter; the newest record of a key stands."""
 REPLAY_ID = "dead-letter-replay"
 """The transactional id of every replay on a cluster: whoever starts one ends what another left open, so that the notes
 read next are all there are."""
@@ -103,6 +113,47 @@ class TierSpec(_Data):
     """Prompts estimated to be longer skip this tier; 0: any length."""
 
 
+_DELAY = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _delay(said: object) -> object:
+    """`90s`, `10m`, `1h` or `2d`; anything else is left to pydantic, which takes ISO 8601."""
+    found = _DELAY.fullmatch(said) if isinstance(said, str) else None
+    return said if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _overtake(said: object) -> object:
+    if said == "hold":
+        raise PydanticCustomError(
+            "order", "`hold` is not offered: later records of a key are not held back; say `overtake`"
+        )
+    return said
+
+
+def _healing(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    for cause in causes:
+        if cause not in HEALED_BY_TIME:
+            raise PydanticCustomError(
+                "cause", f"time does not heal {cause}; it may heal: {', '.join(sorted(HEALED_BY_TIME))}"
+            )
+    return causes
+
+
+class SecondChanceSpec(_Data):
+    """Dead letters that are tried again by themselves before they need a person."""
+
+    causes: Annotated[tuple[Cause, ...], AfterValidator(_healing)]
+    """Empty: no new ones, and those that wait are opened to people when they are due."""
+    delays: Annotated[
+        tuple[Annotated[timedelta, BeforeValidator(_delay), Field(ge=timedelta(seconds=1), le=timedelta(days=7))], ...],
+        Field(min_length=1, max_length=10),
+    ]
+    """How long after each death the next try is; there are as many tries as delays."""
+    order: Annotated[Literal["overtake"], BeforeValidator(_overtake)] = "overtake"
+    """Later records of the key go on meanwhile; a record that one of them has overtaken is not enriched any more."""
+
+
 Rule = Literal["equals", "not_equals", "in", "not_in", "exists"]
 """What a `when` filter may ask of a field."""
 
@@ -144,6 +195,8 @@ class EnrichmentSpec(_Data):
     """What is done while no provider takes calls."""
     invalid: Literal["dead_letter", "fallback"] = "dead_letter"
     """What is done with a record to which no tier gave a valid answer."""
+    second_chance: SecondChanceSpec | None = None
+    """Dead letters that are sent again by themselves; null: none."""
     fallback: dict[str, object] | None = None
     """The safe answer: every field that a model would give, written by the author, the same for every record."""
     redaction: dict[str, object] = Field(default_factory=dict)

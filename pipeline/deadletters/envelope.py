@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import traceback
 from collections.abc import Mapping, Sequence
@@ -14,19 +13,13 @@ from typing import cast
 
 from pipeline import __version__
 from pipeline.catalogue import Enrichment
+from pipeline.deadletters.history import OURS, history_of
 from pipeline.errors import Attempted, Cause, RecordError, Stage
 from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record
 
-EVENT_ID = "event-id"
-"""Header: the input record's identity, kept when it is sent again."""
-REPLAYS = "replay-history"
-"""Header on a record sent again: JSON of the replays so far and of when it first died."""
-OVERRIDE = "replay-override"
-"""Header on a record sent again: with what it is to be enriched, sealed; see `overrides`."""
 PREVIEW_CHARACTERS = 500
 _NUMBER = re.compile(r"\d+")
-_OURS = frozenset({REPLAYS, OVERRIDE})
 _LAST_MS = 253_402_300_799_000
 """The end of the year 9999."""
 
@@ -44,6 +37,12 @@ class Death:
     preview: str = ""
     attempts: Sequence[Attempted] = ()
     """The calls made for it, whether or not the error is about them."""
+    first_offset: int | None = None
+    """Where it first stood, when it was sent again."""
+    tries: int = 0
+    """How often it was sent again by itself."""
+    next_try_at: datetime | None = None
+    """When it will be."""
 
     @property
     def stage(self) -> Stage:
@@ -59,7 +58,7 @@ def envelope(
 ) -> dict[str, object]:
     """The dead letter's record. `whole` false leaves the original out: it stays where it is, in the input topic."""
     record, value = death.record, death.record.value
-    history = _history(record)
+    history = history_of(record)
     bound = sealed_to({"source": source(record), "event_id": death.event_id})
     return {
         "event_id": death.event_id,
@@ -67,7 +66,7 @@ def envelope(
         "entity_id": death.entity_id,
         "source": source(record),
         "key": record.key,
-        "headers": [{"name": name, "value": data} for name, data in record.headers if name not in _OURS and whole],
+        "headers": [{"name": name, "value": data} for name, data in record.headers if name not in OURS and whole],
         "original": None if value is None or not whole else keyring.seal(value, bound),
         "original_size": len(value or b""),
         "original_sha256": "" if value is None else keyring.digest(value),
@@ -88,6 +87,9 @@ def envelope(
         "first_failed_at": history.first_failed_at or now,
         "failed_at": now,
         "replays": list(history.replays),
+        "first_offset": death.first_offset,
+        "tries": death.tries,
+        "next_try_at": death.next_try_at,
     }
 
 
@@ -108,12 +110,12 @@ def kafka_time(timestamp_ms: int) -> datetime:
 
 def received_at(record: Record) -> datetime:
     """When the record first reached Kafka: of one sent again, when its original did."""
-    return _history(record).received_at or kafka_time(record.timestamp_ms)
+    return history_of(record).received_at or kafka_time(record.timestamp_ms)
 
 
 def replay_of(record: Record) -> str:
     """The id of the replay that sent the record; empty when none did."""
-    replays = _history(record).replays
+    replays = history_of(record).replays
     return str(replays[-1]["replay_id"]) if replays else ""
 
 
@@ -151,41 +153,6 @@ def fingerprint(death: Death, enrichment: Enrichment) -> str:
         # Places in lists and counts differ from record to record, what is wrong there does not.
         parts.append(_NUMBER.sub("#", death.error.message))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True, slots=True)
-class _History:
-    received_at: datetime | None
-    first_failed_at: datetime | None
-    replays: Sequence[Mapping[str, object]]
-
-
-def _history(record: Record) -> _History:
-    """What the replayer wrote on the record; anything that is not from it counts as none."""
-    data = next((value for name, value in record.headers if name == REPLAYS), None)
-    if data is None:
-        return _History(None, None, ())
-    try:
-        found = json.loads(data)
-        replays = [
-            {
-                "replay_id": str(item["replay_id"]),
-                "at": _aware(item["at"]),
-                "by": str(item["by"]),
-                "why": str(item.get("why", "")),
-            }
-            for item in found["replays"]
-        ]
-        return _History(_aware(found["received_at"]), _aware(found["first_failed_at"]), replays)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return _History(None, None, ())
-
-
-def _aware(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return at
 
 
 def _message(death: Death) -> str:

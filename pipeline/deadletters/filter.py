@@ -12,12 +12,16 @@ class Status(StrEnum):
     """What was done about a dead letter, and what came of it (a closed list)."""
 
     OPEN = "open"
+    WAITING = "waiting"
+    """For its next try: it is sent again by itself."""
     REPLAYING = "replaying"
     """Sent again; its record has not come out yet."""
     REPLAYED = "replayed"
     """Sent again, and its record was enriched (or left out by its enrichment's own filter)."""
     DEAD_AGAIN = "dead_again"
     """Sent again, and its record died once more: that is a newer dead letter."""
+    OVERTAKEN = "overtaken"
+    """Sent again by itself, and not enriched, because a newer record of its entity had been."""
     RESOLVED = "resolved"
     """Closed by a person without being sent again."""
 

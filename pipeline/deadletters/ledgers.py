@@ -2,8 +2,10 @@
 
 from typing import Final
 
-STATUS_TOPIC: Final = "enrichment.dead-letter-status.v1"
-"""What was done about each dead letter; the newest record of a key stands."""
+from pipeline.catalogue import STATUS_TOPIC
+
+__all__ = ["EDIT_TOPIC", "IMPORTED_AS", "OPERATION_TOPIC", "OUTCOME_TOPIC", "STATUS_TOPIC"]
+
 OUTCOME_TOPIC: Final = "enrichment.replay-outcomes.v1"
 """What became of records sent again; written by workers in the transaction of the output."""
 EDIT_TOPIC: Final = "enrichment.dead-letter-edits.v1"

@@ -9,7 +9,8 @@ import json
 from dataclasses import asdict, dataclass
 
 from pipeline.catalogue import Enrichment
-from pipeline.deadletters.envelope import OVERRIDE, replay_of
+from pipeline.deadletters.envelope import replay_of
+from pipeline.deadletters.history import OVERRIDE
 from pipeline.errors import RedactionError, UsageError
 from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record

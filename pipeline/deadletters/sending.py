@@ -8,7 +8,6 @@ whoever asks to send the same dead letter again finds the note and leaves it: tw
 from __future__ import annotations
 
 import contextlib
-import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final, Self, cast
 
 from pipeline.catalogue import REPLAY_ID
-from pipeline.deadletters.envelope import EVENT_ID, OVERRIDE, REPLAYS
+from pipeline.deadletters.history import OVERRIDE, sent_again
 from pipeline.deadletters.index import Coordinates
 from pipeline.deadletters.ledgers import STATUS_TOPIC
 from pipeline.deadletters.overrides import NOTHING, Override
@@ -160,24 +159,13 @@ class Sender:
         )
 
     def _headers(self, letter: DeadLetter, now: datetime) -> list[tuple[str, str | bytes | None]]:
-        """The original's headers, its identity, and its history with this replay added."""
-        order, event_id = self._order, letter.text("event_id")
-        kept = cast(Sequence[Mapping[str, object]], letter.envelope["headers"])
-        headers: list[tuple[str, str | bytes | None]] = [
-            (str(item["name"]), cast(bytes | None, item["value"]))
-            for item in kept
-            if item["name"] not in (EVENT_ID, REPLAYS, OVERRIDE)
-        ]
-        earlier = cast(Sequence[Mapping[str, object]], letter.envelope["replays"])
-        replays = [{**item, "at": cast(datetime, item["at"]).isoformat()} for item in earlier]
-        replays.append({"replay_id": order.replay_id, "at": now.isoformat(), "by": order.by, "why": order.why})
-        first = cast(datetime, letter.envelope["first_failed_at"]).isoformat()
-        history = json.dumps(
-            {"received_at": letter.received_at.isoformat(), "first_failed_at": first, "replays": replays}
-        ).encode()
+        order = self._order
+        replay = {"replay_id": order.replay_id, "at": now, "by": order.by, "why": order.why}
+        headers: list[tuple[str, str | bytes | None]] = [*sent_again(letter.envelope, replay, 0, self._keyring)]
         if order.override:
-            headers.append((OVERRIDE, order.override.sealed(self._keyring, event_id, order.replay_id)))
-        return [*headers, (EVENT_ID, event_id.encode()), (REPLAYS, history)]
+            sealed = order.override.sealed(self._keyring, letter.text("event_id"), order.replay_id)
+            headers.append((OVERRIDE, sealed))
+        return headers
 
     def _stopped(self, error: KafkaError) -> PipelineError:
         sent = self.sent.records

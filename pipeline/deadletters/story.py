@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import cast
 
 from pipeline.deadletters.desk import Story
+from pipeline.deadletters.filter import Status
 from pipeline.deadletters.index import Edit, Entry, Operation
 from pipeline.deadletters.index.entry import readable
 from pipeline.deadletters.reading import DeadLetter
@@ -36,6 +37,8 @@ def row_as_json(entry: Entry) -> dict[str, object]:
         "first_failed_at": entry.first_failed_at,
         "failed_at": entry.failed_at,
         "replays": entry.replays,
+        "tries": entry.tries,
+        "next_try_at": entry.next_try_at,
         "original_size": entry.size,
         "original_kept": entry.kept,
         "source": {
@@ -69,6 +72,8 @@ def lines(story: Story) -> Iterator[Line]:
     letter, told = story.letter, story.letter.envelope
     yield "id", story.entry.id
     yield "status", story.entry.status
+    if story.entry.status is Status.WAITING:
+        yield "next try", f"{_when(story.entry.next_try_at)}, by itself"
     yield "what happened", f"{told['cause']} at stage {told['stage']}: {told['message']}"
     yield "what mends it", remedy(story.entry.cause) or "unknown to this version"
     yield from _continued("traceback", letter.text("traceback").splitlines())

@@ -22,12 +22,7 @@ class Values:
 
     def original(self, letter: DeadLetter) -> bytes | None:
         """The input record's value, as the bytes were. Raises RedactionError when it cannot be had or opened."""
-        sealed = cast(bytes | None, letter.envelope["original"])
-        if sealed is None:
-            if letter.envelope["original_size"]:
-                raise RedactionError("the original was too large to keep here; it is in the input topic at its source")
-            return None
-        return self._keyring.open(sealed, sealed_to(letter.envelope))
+        return open_original(letter, self._keyring)
 
     def mended(self, edits: Sequence[Edit]) -> dict[Coordinates, bytes]:
         """The values that replace originals. Raises RedactionError when one cannot be opened."""
@@ -58,6 +53,16 @@ class Values:
             for record in pick(self._topics.client, places)
         )
         return [(edit, record) for edit, record in records if record is not None]
+
+
+def open_original(letter: DeadLetter, keyring: Keyring) -> bytes | None:
+    """The value that a dead letter keeps. Raises RedactionError when it cannot be had or opened."""
+    sealed = cast(bytes | None, letter.envelope["original"])
+    if sealed is None:
+        if letter.envelope["original_size"]:
+            raise RedactionError("the original was too large to keep here; it is in the input topic at its source")
+        return None
+    return keyring.open(sealed, sealed_to(letter.envelope))
 
 
 def bound(what: str, edit: Edit) -> bytes:

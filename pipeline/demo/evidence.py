@@ -15,7 +15,7 @@ from typing import cast
 import orjson
 
 from pipeline.catalogue import Enrichment
-from pipeline.deadletters.envelope import EVENT_ID
+from pipeline.deadletters.history import EVENT_ID
 from pipeline.demo.balance import Balance, Came, Paid, Sent, balance
 from pipeline.demo.traffic import RUN
 from pipeline.serde import Decoder, TopicCodecs

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pipeline.deadletters.envelope import EVENT_ID
+from pipeline.deadletters.history import EVENT_ID
 from pipeline.demo.samples import Story, claim, samples, story, ticket
 from pipeline.stream.record import Headers, Output
 

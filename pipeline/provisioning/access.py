@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pipeline.catalogue import REPLAY_ID, Catalogue, TopicSpec, group_of
+from pipeline.catalogue import REPLAY_ID, Catalogue, TopicSpec, group_of, second_chance_group
 from pipeline.stream.admin import Grant, Right, Thing
 
 
@@ -24,6 +24,8 @@ def grants(catalogue: Catalogue, prefix: str = "") -> list[Grant]:
     for enrichment in catalogue.enrichments.values():
         worker = enrichment.group
         found.add(Grant(prefix + worker, Right.WRITE, Thing.TRANSACTIONAL_ID, f"{worker}.", prefix=True))
+        if enrichment.spec.second_chance is not None:
+            found.add(Grant(prefix + worker, Right.READ, Thing.GROUP, second_chance_group(enrichment.name)))
     return sorted(found, key=lambda grant: (grant.user, grant.thing, grant.name, grant.right))
 
 
@@ -34,7 +36,8 @@ def _of_topic(topic: TopicSpec, catalogue: Catalogue, prefix: str) -> Iterator[G
     for consumer in _principals(topic.consumers, workers):
         yield Grant(prefix + consumer, Right.READ, Thing.TOPIC, topic.topic)
         yield Grant(prefix + consumer, Right.READ, Thing.GROUP, consumer, prefix=consumer not in workers)
-        if topic.data_class == "sealed":
+        # A worker that gives dead letters their second chance does so in its own transactions.
+        if topic.data_class == "sealed" and consumer not in workers:
             yield Grant(prefix + consumer, Right.WRITE, Thing.TRANSACTIONAL_ID, REPLAY_ID)
 
 

@@ -39,17 +39,19 @@ def read(
     topics: Sequence[str],
     *,
     until_end: bool = True,
+    settled: bool = False,
     limit: int | None = None,
     start: Start = "earliest",
+    only: Sequence[Part] = (),
     stop: threading.Event | None = None,
     timeout: float = 15.0,
 ) -> Iterator[Record]:
     """The committed records of `topics`, those of each partition in order.
 
     With `until_end` up to where each partition ended when reading began (its last stable offset: a transaction that
-    was open then is not waited for); otherwise on and on until `stop` is set. `start` may be a point in time, or the
-    offsets to begin with: then only their partitions are read. Ends after `limit` records. Partitions added while it
-    follows are not read.
+    was open then is not waited for, unless `settled`); otherwise on and on until `stop` is set. `start` may be a point
+    in time, or the offsets to begin with: then only their partitions are read. `only` names the partitions to read.
+    Ends after `limit` records. Partitions added while it follows are not read.
 
     Raises UnavailableError when the cluster cannot be reached, or is silent for `timeout` seconds before the end;
     UsageError when a topic does not exist or may not be read.
@@ -58,8 +60,14 @@ def read(
     # The news of an end comes with an answer: the broker is not to hold it back for records to come.
     consumer = _consumer(client, complaints, wait_ms=10 if until_end else 100)
     try:
-        partitions = list(start) if isinstance(start, Mapping) else _partitions(consumer, topics, timeout, complaints)
+        named = list(start) if isinstance(start, Mapping) else list(only)
+        partitions = named or _partitions(consumer, topics, timeout, complaints)
         ends = _offsets(consumer, partitions, _END, timeout)
+        if settled:
+            ends = {
+                part: max(end, consumer.get_watermark_offsets(TopicPartition(*part), timeout)[1])
+                for part, end in ends.items()
+            }
         if isinstance(start, Mapping):
             begins = dict(start)
         else:

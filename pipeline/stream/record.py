@@ -36,6 +36,8 @@ class Output:
     headers: Headers = ()
     origin: object = field(default=None, repr=False, compare=False)
     """The processor's own: what it wants to find again when this output is refused."""
+    partition: int | None = None
+    """None: where the key belongs."""
 
 
 class Processor(Protocol):

@@ -27,6 +27,7 @@ REFUSED = frozenset(
         KafkaError.INVALID_MSG_SIZE,
         KafkaError.INVALID_RECORD,
         KafkaError.INVALID_TIMESTAMP,
+        KafkaError._UNKNOWN_PARTITION,
     }
 )
 """What the client or the broker says of an output that it will never take; anything else may pass with time."""
@@ -150,6 +151,8 @@ class Transactor:
         options: dict[str, object] = {}
         if output.headers:
             options["headers"] = list(output.headers)
+        if output.partition is not None:
+            options["partition"] = output.partition
         if alone or self._careful:
             options["on_delivery"] = functools.partial(self._tell, refusals, share, finished, output)
         while True:

@@ -84,6 +84,17 @@ def _dead(status: WorkerStatus) -> Iterable[Observation]:
     ]
 
 
+def _overtaken(status: WorkerStatus) -> Iterable[Observation]:
+    return [Observation(tally.overtaken, {"enrichment": name}) for name, tally in status.tallies.items()]
+
+
+def _chance(field: str) -> _Observe:
+    def observe(status: WorkerStatus) -> Iterable[Observation]:
+        return [Observation(getattr(one, field), {"enrichment": name}) for name, one in status.second_chances.items()]
+
+    return observe
+
+
 def _cost(field: str) -> _Observe:
     def observe(status: WorkerStatus) -> Iterable[Observation]:
         return [
@@ -161,6 +172,8 @@ _COUNTERS: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_records_safe", "", "Records enriched with the safe answer", _safe),
     ("pipeline_records_skipped", "", "Records outside the enrichment's filter", _skipped),
     ("pipeline_records_dead", "", "Records that became dead letters", _dead),
+    ("pipeline_second_chance_tries", "", "Dead letters sent again by themselves", _chance("tried")),
+    ("pipeline_records_overtaken", "", "Records sent again by themselves that something newer overtook", _overtaken),
     ("pipeline_transactions", "", "Transactions committed", _engine("transactions")),
     ("pipeline_transactions_aborted", "", "Transactions aborted", _engine("aborted")),
     ("pipeline_calls", "", "Calls to a model", _route("calls")),
@@ -184,5 +197,6 @@ _GAUGES: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_breaker_state", "", "1 for the state a breaker is in", _breaker),
     ("pipeline_quota_sharing", "", "1 for how quotas are shared with other workers", _sharing),
     ("pipeline_paused", "", "1 while too many dead letters pause an enrichment", _paused),
+    ("pipeline_second_chance_waiting", "", "Dead letters that wait for their next try", _chance("waiting")),
     ("pipeline_budget_held_records", "", "Records that wait because a budget is spent", _held),
 )

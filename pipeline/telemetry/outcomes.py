@@ -18,6 +18,8 @@ class Tally:
     safe: int = 0
     """Of them, with the safe answer: nobody could be asked, or no answer was valid."""
     skipped: int = 0
+    overtaken: int = 0
+    """Sent again by themselves, and not enriched because something newer of their entity was."""
     dead: Counter[tuple[Stage, Cause]] = field(default_factory=Counter)
     cost_usd: Decimal = Decimal(0)
 
@@ -48,6 +50,10 @@ class Outcomes:
     def skipped(self, enrichment: str) -> None:
         """One record was outside the enrichment's `when` filter."""
         self._tally(enrichment).skipped += 1
+
+    def overtaken(self, enrichment: str) -> None:
+        """One record that was sent again by itself came too late."""
+        self._tally(enrichment).overtaken += 1
 
     def unwritten(self, enrichment: str) -> None:
         """One record that counted as enriched could not be written: it is about to be counted as dead."""

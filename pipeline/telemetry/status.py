@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipeline.deadletters.second_chance import ChanceStatus
 from pipeline.llm import GatewayStatus
 from pipeline.stream.engine import EngineStatus
 from pipeline.telemetry.outcomes import Tally
@@ -17,3 +18,5 @@ class WorkerStatus:
     engines: Mapping[str, EngineStatus]
     tallies: Mapping[str, Tally]
     gateway: GatewayStatus
+    second_chances: Mapping[str, ChanceStatus] = field(default_factory=dict)
+    """Of the enrichments that give any."""

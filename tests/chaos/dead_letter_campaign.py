@@ -30,8 +30,8 @@ from pipeline import catalogue, contract
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.changes import Change, mapping
 from pipeline.deadletters.desk import Desk
-from pipeline.deadletters.envelope import EVENT_ID
 from pipeline.deadletters.filter import Filter, Status
+from pipeline.deadletters.history import EVENT_ID
 from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.deadletters.values import Values
 from pipeline.devstack import state

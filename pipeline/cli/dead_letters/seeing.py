@@ -15,7 +15,7 @@ from pipeline.cli.dead_letters.choosing import by, count, filters, of_topic
 from pipeline.cli.dead_letters.desk import actor, opened
 from pipeline.cli.output import console, json_option, print_json
 from pipeline.deadletters import story
-from pipeline.deadletters.filter import Filter
+from pipeline.deadletters.filter import Filter, Status
 from pipeline.deadletters.index import Entry, Group
 from pipeline.deadletters.remedies import remedy
 
@@ -164,13 +164,15 @@ def stats(topic: str | None, wanted: Filter, as_json: bool) -> None:
     }
     if as_json:
         oldest = found.oldest_open
-        print_json({"total": found.total, **kinds, "cost_usd": found.cost_usd, "oldest_open": oldest})
+        times = {"oldest_open": oldest, "next_try_at": found.next_try_at}
+        print_json({"total": found.total, **kinds, "cost_usd": found.cost_usd, **times})
         return
     for kind, numbers in kinds.items():
         for name, number in itertools.islice(numbers.items(), 20):
             click.echo(f"{kind:<7} {number:>9,}  {name or 'unknown'}")
     oldest_open = f", the oldest open since {_when(found.oldest_open)}" if found.oldest_open else ""
-    click.echo(f"{count(found.total)}{oldest_open}; their calls cost {found.cost_usd:.4f} USD")
+    next_try = f", the next try at {_when(found.next_try_at)}" if found.next_try_at else ""
+    click.echo(f"{count(found.total)}{oldest_open}{next_try}; their calls cost {found.cost_usd:.4f} USD")
 
 
 @click.command()
@@ -208,6 +210,8 @@ def audit(limit: int, as_json: bool) -> None:
 def _row(entry: Entry) -> Sequence[str]:
     tried = f" (try {entry.replays + 1})" if entry.replays else ""
     status = entry.status.value.replace("_", " ") + tried
+    if entry.status is Status.WAITING and entry.next_try_at is not None:
+        status += f" until {entry.next_try_at.strftime('%Y-%m-%d %H:%M:%S')}"
     names = (entry.cause, entry.stage, entry.tenant_id, entry.entity)
     return (entry.id, entry.failed_at.strftime("%Y-%m-%d %H:%M:%S"), *names, str(entry.attempts), status)
 

@@ -89,6 +89,10 @@ class Entry:
     """The id of the replay after which it died; empty when it never was sent again."""
     imported_as: str
     """The id it had where it was exported; empty where it never was."""
+    tries: int
+    """How often its record had been sent again by itself."""
+    next_try_at: datetime | None
+    """When it is, or was, sent again by itself."""
     status: Status
 
     @property
@@ -178,6 +182,9 @@ class Row(NamedTuple):
     replays: int
     last_replay: str
     imported_as: str
+    tries: int
+    next_try_at: int
+    """0: never."""
     status: int
 
 
@@ -212,6 +219,8 @@ def row_of(record: Record, plain: Mapping[str, Any]) -> Row:
         len(replays),
         replays[-1]["replay_id"] if replays else "",
         _imported_as(record) if record.headers else "",
+        plain["tries"],
+        plain["next_try_at"] or 0,
         0,
     )
 

@@ -38,7 +38,7 @@ def numbers_of(db: sqlite3.Connection, batch: Batch) -> dict[str, int]:
 def fill(db: sqlite3.Connection, batch: Batch, numbers: Mapping[str, int]) -> None:
     """Writes all that a batch holds and derives what it changes; `numbers` are those of the topics."""
     before = selecting.last_number(db)
-    marks = ", ".join("?" * 25)
+    marks = ", ".join("?" * len(Row._fields))
     known = _words(db, {word for letter in batch.letters for word in words(letter)})
     db.executemany(
         f"INSERT OR REPLACE INTO letters VALUES (NULL, {marks})",

@@ -65,3 +65,5 @@ class Stats:
     by_tenant: Mapping[str, int] = field(default_factory=dict)
     cost_usd: Decimal = Decimal(0)
     oldest_open: datetime | None = None
+    next_try_at: datetime | None = None
+    """When the first of all that wait is sent again by itself."""

@@ -118,7 +118,14 @@ def stats(db: sqlite3.Connection, wanted: Filter) -> Stats:
         by_tenant=told["tenant"],
         cost_usd=cost * UNIT,
         oldest_open=None if oldest is None else moment(oldest),
+        next_try_at=_next_try_at(db) if Status.WAITING.value in told["status"] else None,
     )
+
+
+def _next_try_at(db: sqlite3.Connection) -> datetime | None:
+    asked = "SELECT MIN(next_try_at) FROM letters WHERE status = ? AND next_try_at > 0"
+    found = db.execute(asked, [NUMBERS[Status.WAITING]]).fetchone()[0]
+    return None if found is None else moment(found)
 
 
 def statuses(db: sqlite3.Connection, replay_id: str) -> Counter[Status]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pipeline.deadletters.filter import Status
 from pipeline.deadletters.index.entry import Coordinates, Entry, Row
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """An index of another format is made anew."""
 UNIT: Final = Decimal("1e-10")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,11 +34,12 @@ CREATE TABLE letters (
   received_at INTEGER NOT NULL, first_failed_at INTEGER NOT NULL, failed_at INTEGER NOT NULL,
   source_topic INTEGER NOT NULL, source_partition INTEGER NOT NULL, source_place INTEGER NOT NULL,
   size INTEGER NOT NULL, kept INTEGER NOT NULL, replays INTEGER NOT NULL, last_replay TEXT NOT NULL,
-  imported_as TEXT NOT NULL, status INTEGER NOT NULL
+  imported_as TEXT NOT NULL, tries INTEGER NOT NULL, next_try_at INTEGER NOT NULL, status INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX letters_at ON letters (topic, partition, place);
 CREATE INDEX letters_event ON letters (event_id);
 CREATE INDEX letters_imported ON letters (imported_as) WHERE imported_as != '';
+CREATE INDEX letters_next_try ON letters (status, next_try_at) WHERE next_try_at > 0;
 CREATE TABLE notes (
   topic INTEGER NOT NULL, partition INTEGER NOT NULL, place INTEGER NOT NULL, event_id TEXT NOT NULL,
   status TEXT NOT NULL, replay_id TEXT NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL,
@@ -81,7 +82,7 @@ ENTRY: Final = f"""
   t.name, l.partition, l.place, l.event_id, {word("l.tenant_id")}, l.entity, {word("l.enrichment")}, {word("l.stage")},
   {word("l.cause")}, l.message, {word("l.fingerprint")}, l.attempts, l.cost, l.received_at, l.first_failed_at,
   l.failed_at, {word("l.source_topic")}, l.source_partition, l.source_place, l.size, l.kept, l.replays, l.last_replay,
-  l.imported_as, l.status
+  l.imported_as, l.tries, l.next_try_at, l.status
 """
 """The columns that `entry_of` takes, of `letters AS l JOIN topics AS t`."""
 
@@ -90,17 +91,19 @@ STATUSES: Final = tuple(Status)
 
 STATUS: Final = f"""
   COALESCE((
-    SELECT CASE n.status WHEN 'resolved' THEN {NUMBERS[Status.RESOLVED]} ELSE COALESCE((
-      SELECT CASE o.outcome WHEN 'dead' THEN {NUMBERS[Status.DEAD_AGAIN]} ELSE {NUMBERS[Status.REPLAYED]} END
+    SELECT CASE n.status WHEN 'resolved' THEN {NUMBERS[Status.RESOLVED]} WHEN 'opened' THEN {NUMBERS[Status.OPEN]}
+    ELSE COALESCE((
+      SELECT CASE o.outcome WHEN 'dead' THEN {NUMBERS[Status.DEAD_AGAIN]}
+        WHEN 'overtaken' THEN {NUMBERS[Status.OVERTAKEN]} ELSE {NUMBERS[Status.REPLAYED]} END
       FROM outcomes AS o WHERE o.event_id = letters.event_id AND o.replay_id = n.replay_id
     ), {NUMBERS[Status.REPLAYING]}) END
     FROM notes AS n
     WHERE n.topic = letters.topic AND n.partition = letters.partition AND n.place = letters.place
       AND n.event_id = letters.event_id
-  ), {NUMBERS[Status.OPEN]})
+  ), CASE WHEN letters.next_try_at > 0 THEN {NUMBERS[Status.WAITING]} ELSE {NUMBERS[Status.OPEN]} END)
 """
 """The status of a row of `letters`. A note holds for the event it names: a topic may have been made anew. An outcome
-counts only for the replay that a person noted, whatever else a publisher may write on its records."""
+counts only for the replay that a note names, whatever else a publisher may write on its records."""
 
 
 def milliseconds(at: datetime) -> int:
@@ -132,7 +135,8 @@ def values(row: Row, topics: Mapping[str, int], numbers: Mapping[str, int]) -> t
         numbers[row[10]],
         *row[11:16],
         numbers[row[16]],
-        *row[17:],
+        *row[17:26],
+        NUMBERS[Status.WAITING if row.next_try_at else Status.OPEN],
     )
 
 
@@ -161,5 +165,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
         replays=row[21],
         last_replay=row[22],
         imported_as=row[23],
-        status=STATUSES[row[24]],
+        tries=row[24],
+        next_try_at=moment(row[25]) if row[25] else None,
+        status=STATUSES[row[26]],
     )

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
-from pipeline.deadletters.envelope import PREVIEW_CHARACTERS, REPLAYS, fingerprint, sealed_to
+from pipeline.deadletters.envelope import PREVIEW_CHARACTERS, fingerprint, sealed_to
+from pipeline.deadletters.history import REPLAYS
 from pipeline.errors import AnswerError, ContractError, DecodeError, RedactionError
 from pipeline.jsontext import to_json
 from tests.unit.deadletters.letters import KEYRING, NOW, RECORD, death, letter, tickets

@@ -17,7 +17,8 @@ from fastavro import schemaless_reader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pipeline.catalogue import Catalogue, load
-from pipeline.deadletters.envelope import OVERRIDE, REPLAYS, sealed_to
+from pipeline.deadletters.envelope import sealed_to
+from pipeline.deadletters.history import OVERRIDE, REPLAYS
 from pipeline.deadletters.ledgers import OUTCOME_TOPIC
 from pipeline.deadletters.overrides import Override
 from pipeline.llm import Gateway, Tier, Usage
