@@ -123,6 +123,12 @@ def _delay(said: object) -> object:
     return said if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
+def _bounded(delay: timedelta) -> timedelta:
+    if not timedelta(seconds=1) <= delay <= timedelta(days=7):
+        raise PydanticCustomError("delay", "a delay is from 1s to 7d")
+    return delay
+
+
 def _overtake(said: object) -> object:
     if said == "hold":
         raise PydanticCustomError(
@@ -146,7 +152,7 @@ class SecondChanceSpec(_Data):
     causes: Annotated[tuple[Cause, ...], AfterValidator(_healing)]
     """Empty: no new ones, and those that wait are opened to people when they are due."""
     delays: Annotated[
-        tuple[Annotated[timedelta, BeforeValidator(_delay), Field(ge=timedelta(seconds=1), le=timedelta(days=7))], ...],
+        tuple[Annotated[timedelta, BeforeValidator(_delay), AfterValidator(_bounded)], ...],
         Field(min_length=1, max_length=10),
     ]
     """How long after each death the next try is; there are as many tries as delays."""

@@ -26,8 +26,6 @@ from pipeline.stream.record import Record
 _log = logging.getLogger(__name__)
 _CLOCKS: Final = timedelta(minutes=5)
 """By how much workers' clocks may differ."""
-_AGAIN_S: Final = 1.0
-"""Between two attempts to read, while Kafka is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,8 @@ class Newer:
 
     scan: Scan
     most: int
+    again: timedelta = timedelta(seconds=1)
+    """Between two attempts to read, while Kafka is away."""
     _finished: OrderedDict[tuple[int, bytes, str, str], int] = field(default_factory=OrderedDict)
     _asked: dict[Stood, tuple[datetime, asyncio.Future[bool]]] = field(default_factory=dict)
     _scanning: asyncio.Task[None] | None = None
@@ -91,7 +91,7 @@ class Newer:
                     break
                 except PipelineError as error:
                     _log.warning("records that were sent again wait: %s", error)
-                    await asyncio.sleep(_AGAIN_S)
+                    await asyncio.sleep(self.again.total_seconds())
             for one, (_, answer) in asked.items():
                 if not answer.done():
                     answer.set_result(one in found)

@@ -128,6 +128,36 @@ def test_an_outcome_counts_only_for_the_replay_that_a_person_noted(index: Index)
     assert _status(index) is Status.REPLAYING
 
 
+DUE = NOW + timedelta(minutes=1)
+
+
+def test_what_is_sent_again_by_itself_waits_until_its_try(index: Index) -> None:
+    _filled(index, row(next_try_at=DUE), row(6, event_id="E-2"))
+    assert _status(index) is Status.WAITING
+    assert index.stats(Filter()).next_try_at == DUE
+    assert index.stats(Filter(statuses=[Status.OPEN])).next_try_at is None
+    index.take(_sent())
+    assert _status(index) is Status.REPLAYING
+    assert index.stats(Filter()).next_try_at is None
+    index.take(Batch(letters=[row(next_try_at=DUE, place=9, last_replay="r1", replays=1, tries=1)]))
+    assert [one.status for one in index.select(Filter(ids=["E-1"]))] == [Status.DEAD_AGAIN, Status.WAITING]
+
+
+def test_what_cannot_be_sent_when_it_is_due_is_open_again(index: Index) -> None:
+    index.take(_sent(status="opened"))
+    _filled(index, row(next_try_at=DUE))
+    assert _status(index) is Status.OPEN
+    index.take(_sent(status="resolved"))
+    assert _status(index) is Status.RESOLVED
+
+
+def test_what_came_too_late_says_so(index: Index) -> None:
+    _filled(index, row(next_try_at=DUE))
+    index.take(_sent())
+    index.take(Batch(outcomes=[Outcome("E-1", "r1", "overtaken", NOW)]))
+    assert _status(index) is Status.OVERTAKEN
+
+
 def test_a_note_about_another_event_does_not_hide_a_dead_letter(index: Index) -> None:
     """After a topic was made anew, other dead letters stand at the same offsets."""
     _filled(index, row())
