@@ -31,12 +31,12 @@ from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.errors import AnswerError
 from pipeline.llm import Attempt, Outcome
 from pipeline.provisioning import create_topics, plan_topics, register_schemas
-from pipeline.redact import Keyring
 from pipeline.serde import TopicCodecs
 from pipeline.settings import CatalogueSettings, Settings
 from pipeline.stream.admin import Admin
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.record import Output, Record
+from pipeline.vault import Keyring
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 DEAD = "support.tickets.v1.dead-letters"

@@ -22,9 +22,10 @@ from pipeline.deadletters.second_chance import ChancePolicy
 from pipeline.errors import Attempted, Cause, RecordError, Stage
 from pipeline.llm import Attempt, Completion, RenderedPrompt
 from pipeline.questions import confidence_of
-from pipeline.redact import Keyring, Redaction
+from pipeline.redact import Redaction
 from pipeline.serde import ValueCodec
 from pipeline.stream.record import Headers, Output, Record
+from pipeline.vault import Keyring
 
 _log = logging.getLogger(__name__)
 _EVENTS = uuid.uuid5(uuid.NAMESPACE_URL, "enrichment-pipeline/event")

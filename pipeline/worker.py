@@ -22,7 +22,7 @@ from pipeline.llm import Gateway, GatewayPolicy
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.pausing import Pausing, resumed_by_people
 from pipeline.processor import EnrichmentProcessor
-from pipeline.redact import Keyring, RedactionPolicy, Redactor
+from pipeline.redact import RedactionPolicy, Redactor
 from pipeline.serde import TopicCodecs
 from pipeline.settings import CACHE_FOLDER, TABLES_FOLDER, Settings
 from pipeline.stream.engine import Engine, EnginePolicy
@@ -30,6 +30,7 @@ from pipeline.stream.slots import WorkerSlot
 from pipeline.telemetry.narration import EngineNarrator, GatewayNarrator
 from pipeline.telemetry.outcomes import Outcomes
 from pipeline.telemetry.status import WorkerStatus
+from pipeline.vault import Keyring
 
 _log = logging.getLogger(__name__)
 _SLOTS = CACHE_FOLDER / "slots"

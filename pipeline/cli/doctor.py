@@ -177,7 +177,7 @@ def _vault(effective: Settings) -> Iterator[Finding]:
         how = 'set PIPELINE_VAULT__KEYS to "k1:$(openssl rand -base64 32)"'
         yield Finding("vault", State.MISSING, "no key: originals of dead letters cannot be sealed", how)
         return
-    from pipeline.redact import Keyring
+    from pipeline.vault import Keyring
 
     ids = Keyring.parse(effective.vault.keys.get_secret_value()).ids
     yield Finding("vault", State.OK, f"{len(ids)} key{'s' if len(ids) > 1 else ''}, {ids[0]} seals")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import contract
 from pipeline.catalogue import Catalogue, Enrichment
@@ -34,12 +35,15 @@ from pipeline.deadletters.replay import Plan, Replayer, Report, Told
 from pipeline.deadletters.sending import Order
 from pipeline.deadletters.values import Values
 from pipeline.errors import UsageError
-from pipeline.redact import Keyring, RedactionPolicy, Redactor
 from pipeline.serde import TopicCodecs
 from pipeline.settings import CACHE_FOLDER, TABLES_FOLDER, Settings
 from pipeline.stream.admin import Admin
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.record import Output
+from pipeline.vault import Keyring
+
+if TYPE_CHECKING:
+    from pipeline.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +311,9 @@ class Desk:
         return Replayer(self._topics, self._index, self._follower, self._values, self._keyring)
 
     def _redactor(self, enrichment: Enrichment) -> Redactor:
+        # Its tables take longer to load than most commands take.
+        from pipeline.redact import RedactionPolicy, Redactor
+
         policy = RedactionPolicy.from_mapping(enrichment.spec.redaction)
         return Redactor(policy, TABLES_FOLDER, model=self._settings.redaction.ner_model)
 

@@ -15,8 +15,8 @@ from pipeline import __version__
 from pipeline.catalogue import Enrichment
 from pipeline.deadletters.history import OURS, history_of
 from pipeline.errors import Attempted, Cause, RecordError, Stage
-from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record
+from pipeline.vault import Keyring, associated_data
 
 PREVIEW_CHARACTERS = 500
 _NUMBER = re.compile(r"\d+")

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
 from pipeline.errors import RedactionError
-from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record
+from pipeline.vault import Keyring, associated_data
 
 EVENT_ID: Final = "event-id"
 """The input record's identity, kept when it is sent again."""

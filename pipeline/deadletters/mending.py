@@ -20,13 +20,13 @@ from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
 from pipeline.deadletters.values import Values
 from pipeline.errors import RecordError, UsageError
 from pipeline.jsontext import to_json
-from pipeline.redact import Redactor
 from pipeline.serde import decode_now
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.record import Output
 
 if TYPE_CHECKING:
     from pipeline.deadletters.acceptance import Acceptance
+    from pipeline.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import replay_of
 from pipeline.deadletters.history import OVERRIDE
 from pipeline.errors import RedactionError, UsageError
-from pipeline.redact import Keyring, associated_data
 from pipeline.stream.record import Record
+from pipeline.vault import Keyring, associated_data
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pipeline.deadletters.pace import Pace
 from pipeline.deadletters.reading import DeadLetterTopics, in_order
 from pipeline.deadletters.sending import MOST_RECORDS, Order, Sender
 from pipeline.deadletters.values import Values
-from pipeline.redact import Keyring
+from pipeline.vault import Keyring
 
 _CHUNK_RECORDS: Final = 2000
 """Originals read at one go."""

@@ -22,9 +22,9 @@ from pipeline.deadletters.overrides import NOTHING, Override
 from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
 from pipeline.deadletters.values import Values
 from pipeline.errors import PipelineError, RedactionError, UnavailableError
-from pipeline.redact import Keyring
 from pipeline.stream.failures import SILENT, Complaints
 from pipeline.stream.kafka import KafkaError, KafkaException, Producer
+from pipeline.vault import Keyring
 
 MOST_RECORDS: Final = 100
 """In one transaction, so that it is short."""

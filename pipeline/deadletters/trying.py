@@ -23,9 +23,9 @@ from pipeline.deadletters.reading import DeadLetter
 from pipeline.deadletters.second_chance import Waiting
 from pipeline.deadletters.values import open_original
 from pipeline.errors import Cause, RecordError, RedactionError
-from pipeline.redact import Keyring
 from pipeline.serde import Decoder, ValueCodec
 from pipeline.stream.record import Output, Record
+from pipeline.vault import Keyring
 
 _log = logging.getLogger(__name__)
 BY: Final = "second chance"

@@ -10,8 +10,8 @@ from pipeline.deadletters.index import Coordinates, Edit
 from pipeline.deadletters.ledgers import EDIT_TOPIC
 from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
 from pipeline.errors import RedactionError
-from pipeline.redact import Keyring, associated_data
 from pipeline.stream.reader import pick
+from pipeline.vault import Keyring, associated_data
 
 
 class Values:

@@ -13,10 +13,8 @@ from pipeline.redact.policy import RedactionPolicy
 from pipeline.redact.redacted import Redacted
 from pipeline.redact.redaction import Redaction
 from pipeline.redact.redactor import Redactor
-from pipeline.redact.vault import Keyring, associated_data
 
 __all__ = [
-    "Keyring",
     "Originals",
     "PiiType",
     "PlacedSpan",
@@ -25,5 +23,4 @@ __all__ = [
     "RedactionPolicy",
     "Redactor",
     "Span",
-    "associated_data",
 ]

@@ -36,12 +36,12 @@ from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.deadletters.values import Values
 from pipeline.devstack import state
 from pipeline.devstack.stack import Plan, Stack
-from pipeline.redact import Keyring
 from pipeline.serde import TopicCodecs
 from pipeline.settings import Settings
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.reader import read
 from pipeline.stream.record import Output
+from pipeline.vault import Keyring
 from tests.integration.job import Job, end
 
 INPUT, ENRICHED = "support.tickets.v1", "support.tickets.enriched.v1"

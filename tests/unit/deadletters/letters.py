@@ -17,11 +17,11 @@ from pipeline.deadletters.index.entry import Row, row_of
 from pipeline.deadletters.index.tables import UNIT, entry_of, milliseconds
 from pipeline.deadletters.reading import DeadLetter
 from pipeline.errors import DecodeError
-from pipeline.redact import Keyring
 from pipeline.serde import AvroCodec, AvroDecoder, Registry, decode_now
 from pipeline.serde.registry import parsed
 from pipeline.settings import CatalogueSettings, RegistrySettings
 from pipeline.stream.record import Record
+from pipeline.vault import Keyring
 
 DEAD = "support.tickets.v1.dead-letters"
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)

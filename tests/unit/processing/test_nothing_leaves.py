@@ -20,13 +20,14 @@ from pipeline.llm.providers.provider import Account, Reply, Request, Stop
 from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
-from pipeline.redact import Keyring, Redactor
+from pipeline.redact import Redactor
 from pipeline.redact.checksums import luhn, mod_97
 from pipeline.serde import AvroCodec, JsonCodec, Registry
 from pipeline.serde.registry import parsed
 from pipeline.settings import CatalogueSettings, RegistrySettings
 from pipeline.stream.record import Output, Record
 from pipeline.telemetry.outcomes import Outcomes
+from pipeline.vault import Keyring
 
 _NO_ALNUM = re.compile(r"[^a-z0-9]+")
 _RECORDS = 625

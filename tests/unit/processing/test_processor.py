@@ -27,12 +27,13 @@ from pipeline.llm.providers.scripted import ScriptedProvider
 from pipeline.outputs import Codecs, OutputWriter
 from pipeline.processor import EnrichmentProcessor
 from pipeline.questions import Questions
-from pipeline.redact import Keyring, Redactor
+from pipeline.redact import Redactor
 from pipeline.serde import AvroCodec, JsonCodec, Registry
 from pipeline.serde.registry import parsed
 from pipeline.settings import CatalogueSettings, RegistrySettings
 from pipeline.stream.record import Output, Record
 from pipeline.telemetry.outcomes import Outcomes
+from pipeline.vault import Keyring
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 TICKET = {

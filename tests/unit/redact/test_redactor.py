@@ -7,7 +7,8 @@ import functools
 
 import pytest
 from pipeline.errors import LeakError, RedactionError, UsageError
-from pipeline.redact import Keyring, PiiType, Redaction, RedactionPolicy, Redactor, associated_data
+from pipeline.redact import PiiType, Redaction, RedactionPolicy, Redactor
+from pipeline.vault import Keyring, associated_data
 
 _EXAMPLES = {
     PiiType.PERSON: ("My name is Joanna Doe.", "Joanna Doe"),

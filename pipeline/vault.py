@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,13 +19,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pipeline.errors import RedactionError, UsageError
-from pipeline.redact.shadow import expression
 
 _VERSION: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 """GCM's own size; a random one is safe for 2^32 seals under one key (NIST SP 800-38D, 8.3)."""
 _KEY_BYTES: Final = 32
-_ID: Final = expression(r"[A-Za-z0-9._-]{1,64}\Z")
+_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
 class Keyring:
