@@ -25,7 +25,7 @@ class Pausable(Protocol):
     """What is paused: an engine."""
 
     def pause(self, reason: str) -> None: ...
-    def resume(self) -> None: ...
+    def resume(self, at_once: int = 0) -> None: ...
 
 
 class Pausing:
@@ -35,14 +35,20 @@ class Pausing:
         self, engines: Mapping[str, Pausable], policy: GuardPolicy, probe_after: timedelta, resumed: Resumed
     ) -> None:
         self._engines, self._probe_after, self._resumed = engines, probe_after.total_seconds(), resumed
+        self._probe_records = policy.probe
         self._guards = {name: Guard(policy) for name in engines}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stop = threading.Event()
 
     def record(self, enrichment: str, fingerprint: str | None) -> None:
         """Takes in what became of a record: the fingerprint of its dead letter, None when it was enriched."""
-        reason = self._guards[enrichment].record(died=fingerprint is not None, fingerprint=fingerprint or "")
+        guard = self._guards[enrichment]
+        probing = guard.probing
+        reason = guard.record(died=fingerprint is not None, fingerprint=fingerprint or "")
         if reason is None:
+            if probing and not guard.probing:
+                _log.warning("%s goes on: a record came out", enrichment)
+                self._engines[enrichment].resume()
             return
         loop = asyncio.get_running_loop()
         _log.error("%s paused for %g s: %s", enrichment, self._probe_after, reason)
@@ -52,18 +58,32 @@ class Pausing:
             listening = (loop, datetime.now(UTC), self._stop)
             threading.Thread(target=self._listen, args=listening, name="resume", daemon=True).start()
         if enrichment not in self._timers:
-            self._timers[enrichment] = loop.call_later(self._probe_after, self.resume, enrichment)
+            self._timers[enrichment] = loop.call_later(self._probe_after, self._probe, enrichment)
 
     def resume(self, enrichment: str) -> None:
-        """Lets it go on, when it is paused."""
+        """Lets it go on, when it is paused or on probation."""
+        guard = self._guards[enrichment]
+        if self._ended(enrichment) or guard.probing:
+            guard.trust()
+            _log.warning("%s goes on", enrichment)
+            self._engines[enrichment].resume()
+
+    def _probe(self, enrichment: str) -> None:
+        """Tries a few records: when they die, too, it is paused again before many have."""
+        if self._ended(enrichment):
+            _log.warning("%s tries %d records", enrichment, self._probe_records)
+            self._guards[enrichment].probe()
+            self._engines[enrichment].resume(self._probe_records)
+
+    def _ended(self, enrichment: str) -> bool:
+        """Takes note of the end of a pause; False when there was none."""
         timer = self._timers.pop(enrichment, None)
         if timer is None:
-            return
+            return False
         timer.cancel()
-        _log.warning("%s goes on", enrichment)
-        self._engines[enrichment].resume()
         if not self._timers:
             self._stop.set()
+        return True
 
     def close(self) -> None:
         """Nobody is listened to any more."""

@@ -138,7 +138,7 @@ class Worker:
         guard = settings.guard
         pausing = Pausing(
             engines,
-            GuardPolicy(guard.share, guard.window, guard.run),
+            GuardPolicy(guard.share, guard.window, guard.run, guard.probe),
             guard.probe_after,
             resumed_by_people(client, codecs.decoder(OPERATION_TOPIC)),
         )

@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from pipeline import catalogue, settings
+from pipeline.errors import PipelineError
 from pipeline.telemetry.logs import configure
 
 
@@ -22,7 +23,8 @@ def command(enrichments: tuple[str, ...], until_idle: float | None, as_json: boo
     """Run a worker for ENRICHMENTS (all of them when none is named).
 
     SIGINT or SIGTERM ends it gracefully: records in flight finish within the grace period, everything done is
-    committed. Start it several times to share the work.
+    committed. Start it several times to share the work. It ends with 1 when one of them is paused then because too
+    many of its records died.
 
     \b
     Example:
@@ -48,13 +50,17 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)
     await worker.run(idle)
-    tallies = worker.status().tallies
+    ended = worker.status()
+    tallies = ended.tallies
+    paused = {name: engine.paused_reason for name, engine in ended.engines.items() if engine.paused_reason is not None}
     counts = {
         name: {
             "enriched": tally.enriched,
             "skipped": tally.skipped,
             "dead_letters": {cause: count for (_, cause), count in tally.dead.items()},
+            "overtaken": tally.overtaken,
             "cost_usd": str(tally.cost_usd),
+            "paused": paused.get(name),
         }
         for name, tally in tallies.items()
     }
@@ -67,3 +73,6 @@ async def _run(
                 f"{tallies[name].skipped} skipped, {tallies[name].cost_usd} USD",
                 err=True,
             )
+    if paused:
+        told = "; ".join(f"{name} is paused: {reason}" for name, reason in paused.items())
+        raise PipelineError(f"{told}. Mend the cause (pipeline dead-letters groups), then run it again to go on")

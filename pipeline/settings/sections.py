@@ -183,6 +183,8 @@ class GuardSettings(Section):
     """So many records in a row with the same fingerprint pause it, too; 0: any number."""
     probe_after: Duration = timedelta(seconds=60)
     """How long the processor stays paused before it tries again."""
+    probe: Annotated[int, Field(ge=1)] = 10
+    """So many records at once are tried then; when the first so many die, it is paused again."""
 
 
 class DeadLetterSettings(Section):

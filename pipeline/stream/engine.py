@@ -74,6 +74,7 @@ class Engine:
         self._transactional_id = transactional_id
         self._state = EngineState.STARTING
         self._paused_reason: str | None = None
+        self._at_once = 0
         self._stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: _Running | None = None
@@ -112,9 +113,9 @@ class Engine:
         self._paused_reason = reason
         self._on_loop(self._apply_pause)
 
-    def resume(self) -> None:
-        """Takes new records again. From any thread."""
-        self._paused_reason = None
+    def resume(self, at_once: int = 0) -> None:
+        """Takes new records again, only so many at once when `at_once` is not 0. From any thread."""
+        self._paused_reason, self._at_once = None, at_once
         self._on_loop(self._apply_pause)
 
     def status(self) -> EngineStatus:
@@ -275,6 +276,7 @@ class Engine:
         if self._paused_reason is not None:
             self._running.intake.lanes.hold("paused")
         else:
+            self._running.intake.lanes.narrow(self._at_once)
             self._running.intake.lanes.release("paused")
 
     def _on_loop(self, action: Callable[[], None]) -> None:

@@ -38,7 +38,7 @@ class Lanes:
     """All lanes of an engine. Records without a key have no order: each is a lane of its own."""
 
     def __init__(self, concurrency: int) -> None:
-        self._concurrency = concurrency
+        self._concurrency = self._limit = concurrency
         self._ready: deque[_Lane] = deque()
         self._held: set[str] = set()
         self._started = 0
@@ -89,9 +89,14 @@ class Lanes:
         self._held.discard(reason)
         self._start()
 
+    def narrow(self, places: int = 0) -> None:
+        """Only so many records at once from now on; 0: as many as ever."""
+        self._limit = min(places, self._concurrency) or self._concurrency
+        self._start()
+
     def _start(self) -> None:
         ready = self._ready
-        while ready and self.in_flight < self._concurrency and not self._held and self._started < _STARTS:
+        while ready and self.in_flight < self._limit and not self._held and self._started < _STARTS:
             lane = ready.popleft()
             partition = lane.partition
             if partition._closed:

@@ -124,6 +124,26 @@ def test_a_second_replayer_takes_over_and_nothing_is_sent_twice(
     assert _events(job, INPUT, events) == dict.fromkeys(events, 2)
 
 
+@pytest.mark.parametrize(
+    ("guard", "reason"),
+    [
+        ({"RUN": "0", "WINDOW": "10"}, "10 of the last 10 records became dead letters"),
+        ({"RUN": "10", "WINDOW": "1000"}, "10 dead letters in a row have the fingerprint"),
+    ],
+)
+def test_a_run_that_ends_paused_says_so_and_ends_with_1(
+    environment: Mapping[str, str], settings: Settings, job: Job, guard: Mapping[str, str], reason: str
+) -> None:
+    """By the share of a window and by a run of one fingerprint."""
+    strict = Job({**environment, **{f"PIPELINE_GUARD__{name}": value for name, value in guard.items()}})
+    events = _poisoned(job, settings, 10, run=False)
+    ended = strict.attempt("run", "tickets", "--until-idle", "1", "--json")
+    assert ended.returncode == 1
+    assert reason in json.loads(ended.stdout)["tickets"]["paused"]
+    assert re.search(rf"^pipeline: tickets is paused: {reason}.*Mend the cause", ended.stderr, re.MULTILINE)
+    assert _events(job, DEAD, events) == dict.fromkeys(events, 1)
+
+
 @pytest.fixture(scope="module")
 def event(job: Job, settings: Settings) -> str:
     """An event that died."""
@@ -167,15 +187,16 @@ def test_what_cannot_be_done_is_told_in_one_line(job: Job, arguments: Sequence[s
     assert re.fullmatch(r"pipeline: .+\n", done.stderr)
 
 
-def _poisoned(job: Job, settings: Settings, count: int) -> list[str]:
-    """Event ids of so many new dead letters."""
-    run = uuid.uuid4().hex[:8]
-    events = [f"{run}-{number:03}" for number in range(count)]
+def _poisoned(job: Job, settings: Settings, count: int, *, run: bool = True) -> list[str]:
+    """Event ids of so many new dead letters; without `run` those that will be."""
+    name = uuid.uuid4().hex[:8]
+    events = [f"{name}-{number:03}" for number in range(count)]
     with Publisher(settings.kafka.client()) as publisher:
         for event in events:
             headers = (("event-id", event.encode()),)
             publisher.send(Output(INPUT, event.encode(), b'{"body": "jo.doe@example.com"}', headers))
-    job.command("run", "tickets", "--until-idle", "1")
+    if run:
+        job.command("run", "tickets", "--until-idle", "1")
     return events
 
 

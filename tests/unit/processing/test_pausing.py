@@ -22,8 +22,8 @@ class Engine:
     def pause(self, reason: str) -> None:
         self.told.append(reason)
 
-    def resume(self) -> None:
-        self.told.append("resume")
+    def resume(self, at_once: int = 0) -> None:
+        self.told.append(f"resume with {at_once}" if at_once else "resume")
         self.resumed.set()
 
 
@@ -46,8 +46,37 @@ def _paused(resumed: Resumed, after: timedelta = timedelta(hours=1)) -> tuple[En
 async def test_it_goes_on_by_itself_after_a_while() -> None:
     engine, other, _ = _paused(_nobody, timedelta())
     await engine.resumed.wait()
-    assert engine.told == [REASON, "resume"]
+    assert engine.told == [REASON, "resume with 10"]
     assert other.told == []
+
+
+async def test_when_a_record_comes_out_it_goes_on_as_before() -> None:
+    engine, _, pausing = _paused(_nobody, timedelta())
+    await engine.resumed.wait()
+    pausing.record("tickets", "f2")
+    assert engine.told == [REASON, "resume with 10"]
+    pausing.record("tickets", None)
+    assert engine.told == [REASON, "resume with 10", "resume"]
+    pausing.record("tickets", None)
+    assert engine.told == [REASON, "resume with 10", "resume"]
+
+
+async def test_when_the_first_records_die_too_it_is_paused_again_before_many_have() -> None:
+    engine, _, pausing = _paused(_nobody, timedelta())
+    await engine.resumed.wait()
+    for number in range(10):
+        assert engine.told == [REASON, "resume with 10"]
+        pausing.record("tickets", f"f{number}")
+    assert engine.told[2:] == ["the first 10 records after a pause became dead letters, too"]
+
+
+async def test_who_says_that_it_is_mended_is_believed() -> None:
+    engine, _, pausing = _paused(_nobody, timedelta())
+    await engine.resumed.wait()
+    pausing.resume("tickets")
+    assert engine.told == [REASON, "resume with 10", "resume"]
+    pausing.resume("tickets")
+    assert engine.told == [REASON, "resume with 10", "resume"]
 
 
 async def test_it_goes_on_when_a_person_says_so() -> None:
