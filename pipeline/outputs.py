@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pipeline import __version__
 from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import Death, envelope, replay_of, source
-from pipeline.deadletters.history import EVENT_ID, FIRST_OFFSET, OURS, OVERRIDE, Return, return_of
+from pipeline.deadletters.history import EVENT_ID, FIRST_OFFSET, NEXT_TRY, OURS, OVERRIDE, Return, return_of
 from pipeline.deadletters.ledgers import OUTCOME_TOPIC
 from pipeline.deadletters.overrides import Override, override_of
 from pipeline.deadletters.second_chance import ChancePolicy
@@ -234,6 +234,8 @@ class OutputWriter:
             )
         value = self._codecs.dead_letters.encode(envelope(death, self._enrichment, self._keyring, now, whole=whole))
         headers = _headers(way) if whole else _own_headers(way)
+        if death.next_try_at is not None:
+            headers = (*headers, (NEXT_TRY, death.next_try_at.isoformat().encode()))
         return death, [
             Output(self._spec.dead_letters, way.record.key, value, headers, way),
             self._audit(way, now, "DEAD_LETTER", death),

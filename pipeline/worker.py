@@ -129,7 +129,7 @@ class Worker:
             )
             slot = WorkerSlot.claim(_SLOTS, enrichment.group, settings.engine.slot, _HOST)
             slots.append(slot)
-            engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot)
+            engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot, newer)
             if enrichment.name in chances:
                 group = second_chance_group(enrichment.name)
                 slot = WorkerSlot.claim(_SLOTS, group, settings.engine.slot, _HOST)
@@ -199,7 +199,7 @@ def _trying(
         group=second_chance_group(enrichment.name),
         transactional_id=slot.transactional_id,
         client=client,
-        observer=EngineNarrator(enrichment.name),
+        observer=EngineNarrator(f"{enrichment.name}, second chances"),
         # They wait, most of the time: nothing is spent on one that is given up.
         policy=EnginePolicy(
             concurrency=_MOST_WAITING,
@@ -217,14 +217,16 @@ def _engine(
     enrichment: Enrichment,
     processor: EnrichmentProcessor,
     slot: WorkerSlot,
+    newer: Newer | None,
 ) -> Engine:
+    name = enrichment.name
     return Engine(
         processor,
         topics=[enrichment.input.topic],
         group=enrichment.group,
         transactional_id=slot.transactional_id,
         client=client,
-        observer=EngineNarrator(enrichment.name),
+        observer=EngineNarrator(name) if newer is None else EngineNarrator(name, newer.forget),
         policy=EnginePolicy(
             concurrency=settings.engine.concurrency,
             backlog=settings.engine.backlog,

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline import contract
 from pipeline.catalogue.entries import Catalogue
-from pipeline.catalogue.specs import STATUS_TOPIC, EnrichmentSpec, group_of
+from pipeline.catalogue.specs import STATUS_TOPIC, EnrichmentSpec, Format, group_of
 from pipeline.errors import UsageError
 
 FALLBACK = "fallback"
 """The tier that stands in the provenance of a safe answer."""
+_DEAD_LETTER = "enrichment.dead-letter"
 _WRITTEN = frozenset({"event_id", "tenant_id", "source", "enriched_at", "provenance"})
 """Fields of every output record, beside the entity and the answer."""
 
@@ -92,6 +93,9 @@ def _check_rest(where: str, said: Mapping[str, object], fallback: Mapping[str, o
 def check_access(spec: EnrichmentSpec, known: Catalogue) -> None:
     """The topics' own files name the enrichment, so that rights derived from them suffice. Raises UsageError."""
     worker = group_of(spec.name)
+    letters = known.topic(spec.dead_letters).value
+    if (letters.format, letters.schema_) != (Format.AVRO, _DEAD_LETTER):
+        raise UsageError(f"topic {spec.dead_letters} does not hold {_DEAD_LETTER} in Avro")
     if worker not in known.topic(spec.input).consumers:
         raise UsageError(f"topic {spec.input} does not name {worker} among its consumers")
     for topic in (spec.output, spec.dead_letters, spec.audit, spec.usage):

@@ -22,7 +22,9 @@ RETURN: Final = "replay-return"
 """On a record sent again: where it first stood and how often it was sent again by itself, sealed."""
 FIRST_OFFSET: Final = "first-offset"
 """On the output of a record sent again: the input offset at which it first stood."""
-OURS: Final = frozenset({REPLAYS, OVERRIDE, RETURN, FIRST_OFFSET})
+NEXT_TRY: Final = "next-try"
+"""On a dead letter that is sent again by itself: when, in ISO 8601. All others need not be decoded for that."""
+OURS: Final = frozenset({REPLAYS, OVERRIDE, RETURN, FIRST_OFFSET, NEXT_TRY})
 """Headers that no publisher's travel under."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

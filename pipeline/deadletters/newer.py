@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -69,6 +69,11 @@ class Newer:
         """Takes in that it was not after all."""
         entity = (one.partition, one.key, one.tenant_id, one.entity_id)
         if self._finished.get(entity) == one.place:
+            del self._finished[entity]
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Takes in that these are this worker's anew: what it finished of them before may have come to nothing."""
+        for entity in [entity for entity in self._finished if entity[0] in partitions]:
             del self._finished[entity]
 
     async def overtaken(self, one: Stood, since: datetime) -> bool:

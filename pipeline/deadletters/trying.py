@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, cast
 
 from pipeline.catalogue import Enrichment
-from pipeline.deadletters.history import EVENT_ID, sent_again
+from pipeline.deadletters.history import EVENT_ID, NEXT_TRY, sent_again
 from pipeline.deadletters.index import Coordinates
 from pipeline.deadletters.ledgers import IMPORTED_AS, STATUS_TOPIC
 from pipeline.deadletters.reading import DeadLetter
@@ -94,8 +94,9 @@ class SecondChances:
 
     async def _read(self, record: Record) -> DeadLetter | None:
         """The dead letter, when it is one of this enrichment's that are tried again."""
-        if record.value is None or any(name == IMPORTED_AS for name, _ in record.headers):
-            # What was exported elsewhere is tried again there.
+        named = {name for name, _ in record.headers}
+        # What was exported elsewhere is tried again there.
+        if record.value is None or NEXT_TRY not in named or IMPORTED_AS in named:
             return None
         try:
             envelope = (await self._codecs.letters.decode(record.value)).record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
 from pipeline.llm import BreakerChange, BudgetChange, CallDetails, SpendAlarm, Throttle
@@ -16,10 +16,12 @@ _log = logging.getLogger(__name__)
 class EngineNarrator(Silent):
     """Membership, abandoned producers and refused outputs of one enrichment's engine."""
 
-    def __init__(self, enrichment: str) -> None:
-        self._enrichment = enrichment
+    def __init__(self, enrichment: str, anew: Callable[[Collection[int]], None] = lambda _: None) -> None:
+        """`anew` is told the partitions that are this worker's now."""
+        self._enrichment, self._anew = enrichment, anew
 
     def assigned(self, partitions: Sequence[Partition], resolving: Sequence[Partition]) -> None:
+        self._anew({number for _, number in (*partitions, *resolving)})
         _log.info("%s: assigned %s%s", self._enrichment, _numbers(partitions), _pending(resolving))
 
     def resolved(self, partition: Partition, waited: timedelta) -> None:

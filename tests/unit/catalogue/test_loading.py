@@ -172,3 +172,31 @@ class TestSafeAnswer:
         path.write_text(path.read_text().replace("name: second", "name: fallback"))
         with pytest.raises(UsageError, match="no tier may be called fallback"):
             load()
+
+
+class TestSecondChance:
+    @pytest.mark.parametrize(
+        ("said", "message"),
+        [
+            ("causes: [leak], delays: [1m]", r"second_chance.causes: time does not heal leak; it may heal: answer"),
+            ("causes: [refused], delays: [1m], order: hold", r"second_chance.order: `hold` is not offered"),
+            ("causes: [refused], delays: [soon]", r"second_chance.delays.0: "),
+            (
+                "causes: [refused], delays: [1m]",
+                r"second_chance: topic .+ does not name enrichment-delivery-notes among",
+            ),
+        ],
+    )
+    def test_one_that_cannot_be_given_is_an_error_at_start_up(
+        self, checkout: Path, load: Load, said: str, message: str
+    ) -> None:
+        path = checkout / "pipeline/enrichments/delivery-notes/enrichment.yaml"
+        path.write_text(path.read_text().replace("outage: wait", f"outage: wait\nsecond_chance: {{{said}}}"))
+        with pytest.raises(UsageError, match=message):
+            load()
+
+
+def test_dead_letters_are_avro(checkout: Path, load: Load) -> None:
+    path = checkout / "topics/logistics.delivery-notes.v1.dead-letters.yaml"
+    path.write_text(path.read_text().replace("format: avro", "format: json"))
+    assert "does not hold enrichment.dead-letter in Avro" in _said(load)

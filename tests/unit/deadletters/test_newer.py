@@ -46,6 +46,15 @@ def test_what_could_not_be_written_does_not_count() -> None:
     assert not _overtaken(newer)
 
 
+def test_what_was_finished_before_a_partition_came_back_does_not_count() -> None:
+    newer = Newer(_nothing, 10)
+    newer.enriched(replace(ONE, place=18))
+    newer.forget({2})
+    assert _overtaken(newer)
+    newer.forget({3})
+    assert not _overtaken(newer)
+
+
 def test_no_more_is_remembered_than_can_be_uncommitted() -> None:
     newer = Newer(_nothing, 2)
     for key in (b"a", b"b", b"c"):

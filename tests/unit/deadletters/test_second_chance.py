@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pipeline.catalogue import Enrichment, SecondChanceSpec
-from pipeline.deadletters.history import EVENT_ID, RETURN, history_of, return_of, sent_again
+from pipeline.deadletters.history import EVENT_ID, NEXT_TRY, RETURN, history_of, return_of, sent_again
 from pipeline.deadletters.ledgers import IMPORTED_AS, STATUS_TOPIC
 from pipeline.deadletters.second_chance import ChancePolicy
 from pipeline.deadletters.trying import Codecs, SecondChances
@@ -153,7 +153,7 @@ class Letters:
         told = letter(REFUSED, offset=offset).envelope
         value = str(offset).encode()
         self.envelopes[value] = {**told, "next_try_at": due, **fields}
-        return Record(DEAD, 2, offset, 0, b"T-1", value, ((EVENT_ID, b"E-1"),))
+        return Record(DEAD, 2, offset, 0, b"T-1", value, ((EVENT_ID, b"E-1"), (NEXT_TRY, b"")))
 
 
 def chances(letters: Letters, time: Time, spec: SecondChanceSpec | None = SPEC) -> SecondChances:
@@ -198,7 +198,9 @@ def test_that_of_another_enrichment_or_cluster_is_left_alone() -> None:
     async def imported() -> Sequence[Output]:
         letters = Letters()
         record = letters.put(5, NOW)
-        return await chances(letters, Time()).process(replace(record, headers=((IMPORTED_AS, b"x/1/2"),)))
+        return await chances(letters, Time()).process(
+            replace(record, headers=(*record.headers, (IMPORTED_AS, b"x/1/2")))
+        )
 
     assert asyncio.run(imported()) == ()
 

@@ -1,7 +1,12 @@
 """Rights derived from the topics' files: enough for each program's work, and for nothing else."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from pipeline import catalogue
+from pipeline.catalogue import Catalogue, SecondChanceSpec
+from pipeline.errors import Cause
 from pipeline.provisioning import grants
 from pipeline.settings import CatalogueSettings
 from pipeline.stream.admin import Grant, Right, Thing
@@ -72,3 +77,18 @@ def test_rights_come_in_a_stable_order_and_once() -> None:
     assert len(found) == len(set(found))
     assert found == grants(KNOWN)
     assert Grant("claims-intake", Right.WRITE, Thing.TOPIC, "insurance.claims.v1") in found
+
+
+def test_a_worker_that_gives_second_chances_may_read_in_their_group_and_cannot_end_a_replay() -> None:
+    tickets = KNOWN.enrichment("tickets")
+    chance = SecondChanceSpec(causes=(Cause.REFUSED,), delays=(timedelta(minutes=1),))
+    letters = tickets.dead_letters.model_copy(update={"consumers": ("enrichment-tickets",)})
+    known = Catalogue(
+        {letters.topic: letters},
+        {},
+        {"tickets": replace(tickets, spec=tickets.spec.model_copy(update={"second_chance": chance}))},
+    )
+    found = {(grant.right, grant.thing, grant.name) for grant in grants(known) if grant.user == "enrichment-tickets"}
+    assert (Right.READ, Thing.GROUP, "enrichment-tickets.second-chance") in found
+    assert (Right.READ, Thing.TOPIC, letters.topic) in found
+    assert (Right.WRITE, Thing.TRANSACTIONAL_ID, "dead-letter-replay") not in found
