@@ -39,6 +39,8 @@ class Pausing:
         self._guards = {name: Guard(policy) for name in engines}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stop = threading.Event()
+        self.reasons: dict[str, str] = {}
+        """Why enrichments were paused of which nothing has come out since, by name."""
 
     def record(self, enrichment: str, fingerprint: str | None) -> None:
         """Takes in what became of a record: the fingerprint of its dead letter, None when it was enriched."""
@@ -48,10 +50,12 @@ class Pausing:
         if reason is None:
             if probing and not guard.probing:
                 _log.warning("%s goes on: a record came out", enrichment)
+                del self.reasons[enrichment]
                 self._engines[enrichment].resume()
             return
         loop = asyncio.get_running_loop()
         _log.error("%s paused for %g s: %s", enrichment, self._probe_after, reason)
+        self.reasons[enrichment] = reason
         self._engines[enrichment].pause(reason)
         if not self._timers:
             self._stop = threading.Event()
@@ -65,6 +69,7 @@ class Pausing:
         guard = self._guards[enrichment]
         if self._ended(enrichment) or guard.probing:
             guard.trust()
+            del self.reasons[enrichment]
             _log.warning("%s goes on", enrichment)
             self._engines[enrichment].resume()
 

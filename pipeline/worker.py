@@ -172,6 +172,11 @@ class Worker:
         for engine in self._all():
             engine.stop()
 
+    @property
+    def paused(self) -> Mapping[str, str]:
+        """Enrichments of which nothing has come out since they were paused, and why they were."""
+        return self._pausing.reasons
+
     def status(self) -> WorkerStatus:
         """What every part is doing now."""
         engines = {name: engine.status() for name, engine in self._engines.items()}

@@ -50,9 +50,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)
     await worker.run(idle)
-    ended = worker.status()
-    tallies = ended.tallies
-    paused = {name: engine.paused_reason for name, engine in ended.engines.items() if engine.paused_reason is not None}
+    tallies, paused = worker.status().tallies, worker.paused
     counts = {
         name: {
             "enriched": tally.enriched,

@@ -135,7 +135,14 @@ def test_a_run_that_ends_paused_says_so_and_ends_with_1(
     environment: Mapping[str, str], settings: Settings, job: Job, guard: Mapping[str, str], reason: str
 ) -> None:
     """By the share of a window and by a run of one fingerprint."""
-    strict = Job({**environment, **{f"PIPELINE_GUARD__{name}": value for name, value in guard.items()}})
+    strict = Job(
+        {
+            **environment,
+            # Partitions whose end was not seen before the pause are looked at after it.
+            "PIPELINE_GUARD__PROBE_AFTER": "2",
+            **{f"PIPELINE_GUARD__{name}": value for name, value in guard.items()},
+        }
+    )
     events = _poisoned(job, settings, 10, run=False)
     ended = strict.attempt("run", "tickets", "--until-idle", "1", "--json")
     assert ended.returncode == 1

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from pipeline import catalogue
+from pipeline.deadletters import story
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.filter import Filter, Status
@@ -144,19 +145,19 @@ def test_after_the_last_try_it_waits_for_a_person_and_says_what_was_tried(
     case: Callable[[Sequence[str]], Case],
 ) -> None:
     one = case(["1s", "1s"])
-    with one.worker(), _fault(one.settings):
-        one.publish(["T"])
-        one.until(lambda: one.statuses(["T"])[Status.OPEN] == 1)
-    assert one.statuses(["T"]) == {Status.DEAD_AGAIN: 2, Status.OPEN: 1}
-    told = one.job.command("dead-letters", "show", f"{one.run}-T-1")
-    assert "by second chance, because: try 1 of 2 after answer_invalid" in told
-    assert "by second chance, because: try 2 of 2 after answer_invalid" in told
-    assert one.events(INPUT) == {"T-1": 3}
-    # A person's replay begins anew.
-    plan = one.desk.plan(KIM, Filter(ids=[f"{one.run}-T-1"]))
-    one.desk.replay(KIM, plan, "of a test")
-    one.job.command("run", "tickets", "--until-idle", "1")
-    assert one.statuses(["T"])[Status.REPLAYED] == 1
+    with one.worker():
+        with _fault(one.settings):
+            one.publish(["T"])
+            one.until(lambda: one.statuses(["T"])[Status.OPEN] == 1)
+        assert one.statuses(["T"]) == {Status.DEAD_AGAIN: 2, Status.OPEN: 1}
+        told = [text for _, text in story.lines(one.desk.story(f"{one.run}-T-1"))]
+        for number in (1, 2):
+            tried = f"by second chance, because: try {number} of 2 after answer_invalid"
+            assert len([text for text in told if text.endswith(tried)]) == 1
+        assert one.events(INPUT) == {"T-1": 3}
+        plan = one.desk.plan(KIM, Filter(ids=[f"{one.run}-T-1"]))
+        report = one.desk.replay(KIM, plan, "of a test", wait=True)
+    assert report.outcomes == {Status.REPLAYED: 1}
     assert one.events(ENRICHED) == {"T-1": 1}
 
 

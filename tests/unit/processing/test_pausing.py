@@ -55,8 +55,10 @@ async def test_when_a_record_comes_out_it_goes_on_as_before() -> None:
     await engine.resumed.wait()
     pausing.record("tickets", "f2")
     assert engine.told == [REASON, "resume with 10"]
+    assert pausing.reasons == {"tickets": REASON}
     pausing.record("tickets", None)
     assert engine.told == [REASON, "resume with 10", "resume"]
+    assert pausing.reasons == {}
     pausing.record("tickets", None)
     assert engine.told == [REASON, "resume with 10", "resume"]
 
