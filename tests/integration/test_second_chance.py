@@ -13,7 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -47,10 +47,12 @@ class Case:
     desk: Desk
     folder: Path
     run: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[bytes]]:
         worker = self.job.worker("tickets", log=self.folder / "worker.log")
+        self.workers.append(worker)
         try:
             yield worker
         finally:
@@ -85,6 +87,7 @@ class Case:
         """Looks again and again; each look asks Kafka."""
         limit = time.monotonic() + _PATIENCE_S
         while not reached():
+            assert not any(worker.poll() for worker in self.workers), (self.folder / "worker.log").read_text()[-2000:]
             assert time.monotonic() < limit, (self.folder / "worker.log").read_text()[-2000:]
 
 
