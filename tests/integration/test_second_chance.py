@@ -71,16 +71,20 @@ class Case:
         self.desk.catch_up()
         return list(self.desk.letters(Filter(ids=[f"{self.run}-{ticket}-{version}" for ticket in tickets])))
 
-    def statuses(self, tickets: Sequence[str]) -> Counter[Status]:
-        return Counter(entry.status for entry in self.letters(tickets))
+    def statuses(self, tickets: Sequence[str], version: int = 1) -> Counter[Status]:
+        return Counter(entry.status for entry in self.letters(tickets, version))
 
     def events(self, topic: str) -> Counter[str]:
         """How often each event of this run stands there, by ticket and version."""
-        found: Counter[str] = Counter()
+        return Counter(self.stands(topic))
+
+    def stands(self, topic: str) -> list[str]:
+        """The events of this run as they stand there; those of one key are in order."""
+        found = []
         for record in read(self.settings.kafka.client(), [topic]):
             event = (next((value for name, value in record.headers if name == EVENT_ID), None) or b"").decode()
             if event.startswith(self.run):
-                found[event.removeprefix(f"{self.run}-")] += 1
+                found.append(event.removeprefix(f"{self.run}-"))
         return found
 
     def until(self, reached: Callable[[], bool]) -> None:
@@ -144,6 +148,22 @@ def test_what_time_heals_is_enriched_once_by_itself_with_two_workers(case: Calla
     assert many.events(INPUT) == {event: 1 + count for event, count in died.items()}
 
 
+def test_two_of_one_key_that_died_come_out_in_order(case: Callable[[Sequence[str]], Case]) -> None:
+    """The second one's output has the larger offset also where the first one was sent again behind it."""
+    both = case(["15s"])
+    tickets = [f"T{number}" for number in range(5)]
+    with both.worker():
+        with _fault(both.settings):
+            both.publish(tickets)
+            both.publish(tickets, version=2)
+            both.until(lambda: len(both.letters(tickets)) + len(both.letters(tickets, 2)) >= 2 * len(tickets))
+        both.until(lambda: both.statuses(tickets, 2) == {Status.REPLAYED: len(tickets)})
+    assert both.statuses(tickets) == {Status.REPLAYED: len(tickets)}
+    for ticket in tickets:
+        stood = [event for event in both.stands(ENRICHED) if event.startswith(f"{ticket}-")]
+        assert stood == [f"{ticket}-1", f"{ticket}-2"]
+
+
 def test_after_the_last_try_it_waits_for_a_person_and_says_what_was_tried(
     case: Callable[[Sequence[str]], Case],
 ) -> None:
@@ -165,13 +185,16 @@ def test_after_the_last_try_it_waits_for_a_person_and_says_what_was_tried(
 
 
 def test_a_newer_record_of_its_entity_overtakes_it(case: Callable[[Sequence[str]], Case]) -> None:
-    late = case(["10s"])
+    late = case(["15s"])
     with late.worker():
         with _fault(late.settings):
             late.publish(["T", "U"])
             late.until(lambda: late.statuses(["T", "U"])[Status.WAITING] == 2)
             assert late.desk.stats(Filter(statuses=[Status.WAITING])).next_try_at is not None
         late.publish(["T"], version=2)
+        late.until(lambda: late.events(ENRICHED) == {"T-2": 1})
+    # Another worker, that did not enrich the newer one.
+    with late.worker():
         late.until(lambda: not {Status.WAITING, Status.REPLAYING} & late.statuses(["T", "U"]).keys())
     assert late.statuses(["T"]) == {Status.OVERTAKEN: 1}
     assert late.statuses(["U"]) == {Status.REPLAYED: 1}
