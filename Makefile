@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo check test chaos lock clean
+.PHONY: install demo check test chaos bench lock clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -43,6 +43,10 @@ test: $(STAMP)
 chaos: $(STAMP)
 	@$(BIN)/python -m tests.chaos.campaign --seeds 20 $(ARGS)
 	@$(BIN)/python -m tests.chaos.dead_letter_campaign
+
+# The engine beside its peers; `make bench ARGS=--quick` takes less than ten minutes. See benchmarks/engines/README.md.
+bench: $(STAMP)
+	@$(BIN)/python -m benchmarks.engines $(ARGS)
 
 lock:
 	@$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,93 @@
+"""Runs the comparison: see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.engines import report
+from benchmarks.engines.peers import PEERS, LeftOutError
+from benchmarks.engines.progress import Progress
+from benchmarks.engines.scenarios import SCENARIOS, Row, Setting
+from benchmarks.engines.stage import Stage, stage
+from pipeline.errors import UnavailableError, UsageError
+
+QUICK = {"tickets": 5000, "latency": [200], "partitions": [4]}
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = _parser()
+    if "--quick" in arguments:
+        parser.set_defaults(**QUICK)
+    told = parser.parse_args(arguments)
+    told.out = told.out.resolve()
+    progress = Progress(sys.stderr)
+    try:
+        with stage(told.out, redis="quota" in told.scenario) as ready:
+            document = _compare(ready, told, progress)
+    except (UnavailableError, UsageError) as error:
+        progress.end()
+        print(f"benchmarks.engines: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        progress.end()
+        print("benchmarks.engines: stopped", file=sys.stderr)
+        return 1
+    return 0 if document else 1
+
+
+def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> report.Document:
+    """Runs everything that was asked for; the report is written after each trial, so that a stop loses nothing."""
+    chosen = [peer for peer in PEERS if peer.name in told.peers]
+    began, rows, left_out = time.monotonic(), list[Row](), dict[str, str]()
+    commands: dict[str, Sequence[str]] = {}
+    for peer in chosen:
+        try:
+            commands[peer.name] = peer.ready(told.out, progress)
+        except LeftOutError as error:
+            left_out[peer.name] = str(error)
+            progress.say(f"{peer.name}: left out: {error}")
+    document = report.Document(datetime.now(UTC), vars(told), rows, left_out)
+    for scenario in told.scenario:
+        for p50_ms in told.latency:
+            for partitions in told.partitions:
+                at = Setting(told.tickets, p50_ms, partitions, told.concurrency, told.outage)
+                for peer in chosen:
+                    if peer.name not in commands or not peer.plays(scenario):
+                        continue
+                    found = SCENARIOS[scenario](ready, peer, commands[peer.name], at, progress)
+                    about: Row = {"scenario": scenario, "peer": peer.name, "p50_ms": p50_ms, "partitions": partitions}
+                    rows.append({**about, "concurrency": told.concurrency, **found})
+                    document.seconds = time.monotonic() - began
+                    report.write(document, told.out)
+                    progress.say(report.line(rows[-1]))
+    report.write(document, told.out)
+    progress.say(f"written: {told.out / 'engines.json'}, {told.out / 'engines.md'}")
+    return document
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.engines",
+        description="Runs this project's engine and its peers on the same tickets, broker and provider.",
+        epilog="example: python -m benchmarks.engines --quick --peers ours plain_loop --out out/engines",
+    )
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--peers", nargs="+", choices=names, default=names, metavar="PEER", help=", ".join(names))
+    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=["throughput"], help="one or more")
+    parser.add_argument("--tickets", type=int, default=20_000, help="in each trial, at most (default: 20000)")
+    parser.add_argument("--latency", nargs="+", type=int, default=[200, 800], help="p50 of the provider, ms")
+    parser.add_argument("--partitions", nargs="+", type=int, default=[4, 12])
+    parser.add_argument("--concurrency", type=int, default=256, help="calls in flight (default: 256)")
+    parser.add_argument("--outage", type=float, default=60.0, help="seconds (default: 60)")
+    parser.add_argument("--out", type=Path, default=Path("out/engines"), help="folder (default: out/engines)")
+    parser.add_argument("--quick", action="store_true", help=f"less of it: {QUICK}; what else is given counts")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

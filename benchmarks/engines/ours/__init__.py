@@ -1,0 +1,1 @@
+"""The engine of this project as a worker of the comparison."""

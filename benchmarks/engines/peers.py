@@ -1,0 +1,116 @@
+"""Who is compared: what each is, whose documentation its configuration follows, and how it is made ready to run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+_BUILD_S = 720
+"""After this long a build is given up."""
+
+Progress = Callable[[str], None]
+
+
+class LeftOutError(Exception):
+    """A peer that cannot be built or run on this machine; the message says why."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One engine of the comparison. `ready` makes what it runs on under a folder and returns its command."""
+
+    name: str
+    title: str
+    version: str
+    guarantee: str
+    """What its documentation promises for this configuration."""
+    ready: Callable[[Path, Progress], Sequence[str]]
+    mode: str = "plain"
+    scenarios: frozenset[str] = frozenset({"throughput", "slow_keys", "kills", "outage", "quota"})
+    """What it is worth running in."""
+    by_partition: bool = False
+    """One call at a time in a process: as many processes are started as there are partitions."""
+
+    def plays(self, scenario: str) -> bool:
+        """Whether it is part of that scenario."""
+        return scenario in self.scenarios
+
+    def processes(self, partitions: int) -> int:
+        """How many are started where one worker is asked for."""
+        return partitions if self.by_partition else 1
+
+    def places(self, concurrency: int, partitions: int) -> int:
+        """How many calls it can have in flight."""
+        return min(concurrency, partitions) if self.by_partition else concurrency
+
+
+def _ours(_out: Path, _tell: Progress) -> Sequence[str]:
+    return [sys.executable, "-m", "benchmarks.engines.ours.worker"]
+
+
+def _python(name: str) -> Callable[[Path, Progress], Sequence[str]]:
+    """A worker.py with an environment of its own, made of the folder's requirements."""
+
+    def ready(out: Path, tell: Progress) -> Sequence[str]:
+        folder, room = HERE / name, out / "environments" / name
+        requirements = (folder / "requirements.txt").read_bytes()
+        stamp = room / "installed.txt"
+        if not stamp.exists() or stamp.read_bytes() != requirements:
+            tell(f"{name}: installing")
+            shutil.rmtree(room, ignore_errors=True)
+            _do([sys.executable, "-m", "venv", str(room)], folder)
+            _do([str(room / "bin/pip"), "install", "--quiet", "-r", str(folder / "requirements.txt")], folder)
+            stamp.write_bytes(requirements)
+        return [str(room / "bin/python"), str(folder / "worker.py")]
+
+    return ready
+
+
+def _program(name: str, title: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise LeftOutError(f"{title} is not installed")
+    return found
+
+
+def _do(command: Sequence[str], folder: Path, more: dict[str, str] | None = None) -> None:
+    """Raises LeftOutError with the last line it wrote that tells something."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **(more or {})},
+            capture_output=True,
+            text=True,
+            timeout=_BUILD_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise LeftOutError(f"{Path(command[0]).name} {command[1]} took longer than {_BUILD_S} s") from None
+    if done.returncode:
+        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        why = next(
+            (line for line in reversed(said) if "rror" in line or "orbidden" in line), (said or ["no reason"])[-1]
+        )
+        raise LeftOutError(f"{Path(command[0]).name} {command[1]} failed: {why[:300]}")
+
+
+PEERS = (
+    Peer("ours", "this engine", "", "exactly once, in key order", _ours),
+    Peer(
+        "ours_gateway",
+        "this engine with its gateway",
+        "",
+        "exactly once, in key order",
+        _ours,
+        mode="gateway",
+        scenarios=frozenset({"outage", "quota"}),
+    ),
+    Peer("plain_loop", "confluent-kafka and a thread pool", "2.16.0", "at least once", _python("plain_loop")),
+)
