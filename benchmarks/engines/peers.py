@@ -113,4 +113,15 @@ PEERS = (
         scenarios=frozenset({"outage", "quota"}),
     ),
     Peer("plain_loop", "confluent-kafka and a thread pool", "2.16.0", "at least once", _python("plain_loop")),
+    Peer("faststream_aiokafka", "FastStream, max_workers", "0.7.8", "at most once", _python("faststream_aiokafka")),
+    Peer(
+        "quix_streams",
+        "Quix Streams, a process for each partition",
+        "3.28.1",
+        "exactly once, in order",
+        _python("quix_streams"),
+        by_partition=True,
+    ),
+    Peer("arroyo_threads", "arroyo, RunTaskInThreads", "2.48.0", "at least once", _python("arroyo_threads")),
+    Peer("faust_streaming", "Faust, agent with concurrency", "0.15.3", "at least once", _python("faust_streaming")),
 )
