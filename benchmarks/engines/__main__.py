@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.engines import report
 from benchmarks.engines.peers import PEERS, LeftOutError
 from benchmarks.engines.progress import Progress
-from benchmarks.engines.scenarios import SCENARIOS, Row, Setting
+from benchmarks.engines.scenarios import AT_MOST, ONCE, SCENARIOS, Row, Setting
 from benchmarks.engines.stage import Stage, stage
 from pipeline.errors import UnavailableError, UsageError
 
@@ -52,22 +52,31 @@ def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> repo
             left_out[peer.name] = str(error)
             progress.say(f"{peer.name}: left out: {error}")
     document = report.Document(datetime.now(UTC), vars(told), rows, left_out)
-    for scenario in told.scenario:
-        for p50_ms in told.latency:
-            for partitions in told.partitions:
-                at = Setting(told.tickets, p50_ms, partitions, told.concurrency, told.outage)
-                for peer in chosen:
-                    if peer.name not in commands or not peer.plays(scenario):
-                        continue
-                    found = SCENARIOS[scenario](ready, peer, commands[peer.name], at, progress)
-                    about: Row = {"scenario": scenario, "peer": peer.name, "p50_ms": p50_ms, "partitions": partitions}
-                    rows.append({**about, "concurrency": told.concurrency, **found})
-                    document.seconds = time.monotonic() - began
-                    report.write(document, told.out)
-                    progress.say(report.line(rows[-1]))
+    if told.keep:
+        report.take_up(document, told.out)
+    for scenario, at in _settings(told):
+        for peer in chosen:
+            if peer.name in commands and peer.plays(scenario):
+                found = SCENARIOS[scenario](ready, peer, commands[peer.name], at, progress)
+                about: Row = {"scenario": scenario, "peer": peer.name, "p50_ms": at.p50_ms, "partitions": at.partitions}
+                document.add({**about, "concurrency": at.concurrency, **found})
+                document.seconds = time.monotonic() - began
+                report.write(document, told.out)
+                progress.say(report.line(rows[-1]))
     report.write(document, told.out)
     progress.say(f"written: {told.out / 'engines.json'}, {told.out / 'engines.md'}")
     return document
+
+
+def _settings(told: argparse.Namespace) -> Iterator[tuple[str, Setting]]:
+    for scenario in told.scenario:
+        concurrency = min(told.concurrency, AT_MOST.get(scenario, told.concurrency))
+        latencies, partitions = told.latency, told.partitions
+        if scenario in ONCE:
+            latencies, partitions = latencies[:1], partitions[-1:]
+        for p50_ms in latencies:
+            for number in partitions:
+                yield scenario, Setting(told.tickets, p50_ms, number, concurrency, told.outage)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--concurrency", type=int, default=256, help="calls in flight (default: 256)")
     parser.add_argument("--outage", type=float, default=60.0, help="seconds (default: 60)")
     parser.add_argument("--out", type=Path, default=Path("out/engines"), help="folder (default: out/engines)")
+    parser.add_argument("--keep", action="store_true", help="keep what an earlier run in the folder has found")
     parser.add_argument("--quick", action="store_true", help=f"less of it: {QUICK}; what else is given counts")
     return parser
 

@@ -72,6 +72,18 @@ def _python(name: str) -> Callable[[Path, Progress], Sequence[str]]:
     return ready
 
 
+def _parallel_consumer(out: Path, tell: Progress) -> Sequence[str]:
+    folder, room = HERE / "parallel_consumer", out / "environments" / "parallel_consumer"
+    java, maven = _program("java", "Java 17"), _program("mvn", "Maven")
+    jar = room / "worker.jar"
+    sources = [folder / "pom.xml", *folder.rglob("*.java")]
+    if not jar.exists() or jar.stat().st_mtime < max(one.stat().st_mtime for one in sources):
+        tell("parallel_consumer: building with Maven")
+        shutil.rmtree(room, ignore_errors=True)
+        _do([maven, "-q", "-B", "package", f"-Doutput={room}"], folder)
+    return [java, "-Xmx1g", "-cp", f"{jar}:{room / 'lib'}/*", "engines.Worker"]
+
+
 def _program(name: str, title: str) -> str:
     found = shutil.which(name)
     if found is None:
@@ -124,4 +136,11 @@ PEERS = (
     ),
     Peer("arroyo_threads", "arroyo, RunTaskInThreads", "2.48.0", "at least once", _python("arroyo_threads")),
     Peer("faust_streaming", "Faust, agent with concurrency", "0.15.3", "at least once", _python("faust_streaming")),
+    Peer(
+        "parallel_consumer",
+        "Confluent Parallel Consumer",
+        "0.5.3.3",
+        "exactly once, in key order",
+        _parallel_consumer,
+    ),
 )

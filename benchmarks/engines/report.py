@@ -84,6 +84,20 @@ class Document:
     left_out: dict[str, str]
     seconds: float = 0.0
 
+    def add(self, row: Row) -> None:
+        """Last, and in the place of what was found before for the same."""
+        self.rows[:] = [one for one in self.rows if _place(one) != _place(row)] + [row]
+
+
+def take_up(document: Document, folder: Path) -> None:
+    """Begins with the rows of an earlier run that is written there, if there is one."""
+    try:
+        earlier = json.loads((folder / "engines.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    document.rows[:] = earlier["rows"]
+    document.left_out.update({name: why for name, why in earlier["left_out"].items() if name not in document.left_out})
+
 
 def write(document: Document, folder: Path) -> None:
     """`engines.json`, `engines.md` and the plots."""
@@ -115,6 +129,7 @@ def markdown(document: Document, pictures: Sequence[str] = ()) -> str:
             if (row["scenario"], row["p50_ms"], row["partitions"]) == (scenario, p50_ms, partitions)
         ]
         lines += [f"## {_TITLES[scenario]}: p50 {p50_ms} ms, {partitions} partitions", ""]
+        rows.sort(key=lambda row: [peer.name for peer in PEERS].index(str(row["peer"])))
         lines += [f"{rows[0]['concurrency']} calls in flight.", ""]
         lines += ["| engine | promises | " + " | ".join(heading for heading, _, _ in cells) + " |"]
         lines += ["|---|---" + "|---:" * len(cells) + "|"]
@@ -134,6 +149,10 @@ def line(row: Row) -> str:
     cells = COLUMNS[str(row["scenario"])]
     shown = ", ".join(f"{heading} {_shown(row.get(what), form)}" for heading, what, form in cells)
     return f"{row['scenario']} {row['p50_ms']} ms {row['partitions']} partitions {row['peer']}: {shown}"
+
+
+def _place(row: Row) -> tuple[object, ...]:
+    return tuple(row[name] for name in ("scenario", "peer", "p50_ms", "partitions", "concurrency"))
 
 
 def _shown(value: object, form: str) -> str:

@@ -15,8 +15,14 @@ Row = dict[str, object]
 MOST_S = 40.0
 """A peer that cannot have as many calls in flight as the others gets as many tickets as it can answer in this time."""
 KILL_EVERY_S = 10.0
+KILLS_S = 50.0
+"""How long the calls of the kill scenario take at best: four kills in it."""
 QUOTA_SHARE = 0.5
 """Of what the workers together could call for."""
+AT_MOST: Mapping[str, int] = {"kills": 64, "outage": 64, "quota": 96}
+"""Calls in flight where a scenario needs time for what it does; elsewhere as many as asked for."""
+ONCE = frozenset(AT_MOST)
+"""Scenarios that are run at the first latency and the last number of partitions only."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ def _backlog(stage: Stage, peer: Peer, command: Sequence[str], at: Setting, tell
 
 def kills(stage: Stage, peer: Peer, command: Sequence[str], at: Setting, tell: Progress) -> Row:
     """Two workers; every 10 s one of their processes is killed and another started in its place."""
-    made = tickets(at.count(peer, 2 * MOST_S), at.p50_ms / 1000, at.concurrency)
+    made = tickets(at.count(peer, KILLS_S), at.p50_ms / 1000, at.concurrency)
 
     def play(trial: Trial) -> None:
         due, victim = KILL_EVERY_S, 0
