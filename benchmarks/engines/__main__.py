@@ -88,15 +88,21 @@ def _parser() -> argparse.ArgumentParser:
     names = [peer.name for peer in PEERS]
     parser.add_argument("--peers", nargs="+", choices=names, default=names, metavar="PEER", help=", ".join(names))
     parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=["throughput"], help="one or more")
-    parser.add_argument("--tickets", type=int, default=20_000, help="in each trial, at most (default: 20000)")
-    parser.add_argument("--latency", nargs="+", type=int, default=[200, 800], help="p50 of the provider, ms")
-    parser.add_argument("--partitions", nargs="+", type=int, default=[4, 12])
-    parser.add_argument("--concurrency", type=int, default=256, help="calls in flight (default: 256)")
-    parser.add_argument("--outage", type=float, default=60.0, help="seconds (default: 60)")
+    parser.add_argument("--tickets", type=_positive, default=20_000, help="in each trial, at most (default: 20000)")
+    parser.add_argument("--latency", nargs="+", type=_positive, default=[200, 800], help="p50 of the provider, ms")
+    parser.add_argument("--partitions", nargs="+", type=_positive, default=[4, 12])
+    parser.add_argument("--concurrency", type=_positive, default=256, help="calls in flight (default: 256)")
+    parser.add_argument("--outage", type=_positive, default=60, help="seconds (default: 60)")
     parser.add_argument("--out", type=Path, default=Path("out/engines"), help="folder (default: out/engines)")
     parser.add_argument("--keep", action="store_true", help="keep what an earlier run in the folder has found")
     parser.add_argument("--quick", action="store_true", help=f"less of it: {QUICK}; what else is given counts")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,9 @@ Row = dict[str, object]
 MOST_S = 40.0
 """A peer that cannot have as many calls in flight as the others gets as many tickets as it can answer in this time."""
 KILL_EVERY_S = 10.0
+KILLS = 4
 KILLS_S = 50.0
-"""How long the calls of the kill scenario take at best: four kills in it."""
+"""How long the calls of the kill scenario take at best: all kills are in it."""
 QUOTA_SHARE = 0.5
 """Of what the workers together could call for."""
 AT_MOST: Mapping[str, int] = {"kills": 64, "outage": 64, "quota": 96}
@@ -72,15 +73,14 @@ def _backlog(stage: Stage, peer: Peer, command: Sequence[str], at: Setting, tell
 
 
 def kills(stage: Stage, peer: Peer, command: Sequence[str], at: Setting, tell: Progress) -> Row:
-    """Two workers; every 10 s one of their processes is killed and another started in its place."""
+    """Two workers; every 10 s one of their processes is killed and another started in its place, four times."""
     made = tickets(at.count(peer, KILLS_S), at.p50_ms / 1000, at.concurrency)
 
     def play(trial: Trial) -> None:
-        due, victim = KILL_EVERY_S, 0
         while trial.look():
-            if trial.now_s >= due and trial.visible < ideal.LAST * len(made):
-                trial.workers.kill(victim % (2 * peer.processes(at.partitions)))
-                due, victim = due + KILL_EVERY_S, victim + 1
+            done = trial.workers.kills
+            if done < KILLS and trial.now_s >= (done + 1) * KILL_EVERY_S:
+                trial.workers.kill(done % (2 * peer.processes(at.partitions)))
 
     found = run(stage, peer, command, Plan(made, at.partitions, at.concurrency // 2, 2, limit_s=240.0), tell, play)
     return {**_row(found), "calls_repeated": found.provider["calls"] - found.provider["tickets"]}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from confluent_kafka import Consumer, TopicPartition
 from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.stream.admin import Admin, Topic
 
@@ -34,6 +35,18 @@ class Stage:
         topics = [Topic(source, partitions, 1, {}), Topic(target, partitions, 1, {}), Topic(graveyard, 1, 1, {})]
         Admin({"bootstrap.servers": self.bootstrap}).create(topics)
         return source, target, graveyard
+
+    def consumed(self, source: str, partitions: int) -> bool:
+        """Whether the group of the topic's name has committed all of it."""
+        onlooker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": source})
+        try:
+            parts = [TopicPartition(source, number) for number in range(partitions)]
+            return all(
+                part.offset >= onlooker.get_watermark_offsets(TopicPartition(source, part.partition), 10)[1]
+                for part in onlooker.committed(parts, 10)
+            )
+        finally:
+            onlooker.close()
 
     def provider(self, change: Mapping[str, object] | None = None) -> dict[str, float]:
         """Changes it, and tells what it has counted."""

@@ -14,8 +14,10 @@ from benchmarks.engines.tickets import Ticket, publish
 from benchmarks.engines.watch import Verdict, Watcher
 
 _LOOK_S = 0.2
-_QUIET_S = 20.0
-"""So long without an output and without a call in flight: nothing more will come."""
+_QUIET_S = 5.0
+"""So long without an output and without a call in flight: worth a look whether anything more will come."""
+_STUCK_S = 75.0
+"""So long without either: nothing will. Groups wait 45 s by default for a member that was killed."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,13 @@ class Sample:
 class Trial:
     """A trial under way, as scenarios see it."""
 
-    def __init__(self, stage: Stage, workers: Crew, watcher: Watcher, plan: Plan, tell: Progress, name: str) -> None:
+    def __init__(
+        self, stage: Stage, workers: Crew, watcher: Watcher, plan: Plan, tell: Progress, name: str, source: str
+    ) -> None:
         self.stage, self.workers, self.plan = stage, workers, plan
         self.samples: list[Sample] = []
         self.began = time.monotonic()
-        self._watcher, self._tell, self._name = watcher, tell, name
+        self._watcher, self._tell, self._name, self._source = watcher, tell, name, source
         self._changed = self.began
 
     @property
@@ -94,7 +98,10 @@ class Trial:
         self._tell(f"{self._name}: {visible:,} of {len(self.plan.tickets):,} tickets, {now - self.began:.0f} s")
         if visible >= len(self.plan.tickets) or now - self.began > self.plan.limit_s:
             return False
-        return now - self._changed < _QUIET_S or bool(self.stage.provider()["in_flight"])
+        quiet_s = now - self._changed
+        if quiet_s < _QUIET_S or self.stage.provider()["in_flight"]:
+            return True
+        return quiet_s < _STUCK_S and not self.stage.consumed(self._source, self.plan.partitions)
 
 
 def run(
@@ -129,7 +136,7 @@ def run(
         Watcher(stage.bootstrap, target, graveyard, plan.partitions) as watcher,
         crew(command, tasks, logs) as workers,
     ):
-        trial = Trial(stage, workers, watcher, plan, tell, f"{peer.name}, {plan.partitions} partitions")
+        trial = Trial(stage, workers, watcher, plan, tell, f"{peer.name}, {plan.partitions} partitions", source)
         if play is None:
             while trial.look():
                 pass
