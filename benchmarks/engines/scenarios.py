@@ -77,12 +77,13 @@ def kills(stage: Stage, peer: Peer, command: Sequence[str], at: Setting, tell: P
     made = tickets(at.count(peer, KILLS_S), at.p50_ms / 1000, at.concurrency)
 
     def play(trial: Trial) -> None:
+        first = 0.0
         while trial.look():
-            done = trial.workers.kills
-            if done < KILLS and trial.now_s >= (done + 1) * KILL_EVERY_S:
+            first, done = first or (trial.now_s if trial.visible else 0.0), trial.workers.kills
+            if first and done < KILLS and trial.now_s >= first + (done + 1) * KILL_EVERY_S:
                 trial.workers.kill(done % (2 * peer.processes(at.partitions)))
 
-    found = run(stage, peer, command, Plan(made, at.partitions, at.concurrency // 2, 2, limit_s=240.0), tell, play)
+    found = run(stage, peer, command, Plan(made, at.partitions, at.concurrency // 2, 2, limit_s=300.0), tell, play)
     return {**_row(found), "calls_repeated": found.provider["calls"] - found.provider["tickets"]}
 
 

@@ -16,8 +16,8 @@ from benchmarks.engines.watch import Verdict, Watcher
 _LOOK_S = 0.2
 _QUIET_S = 5.0
 """So long without an output and without a call in flight: worth a look whether anything more will come."""
-_STUCK_S = 75.0
-"""So long without either: nothing will. Groups wait 45 s by default for a member that was killed."""
+_STUCK_S = 150.0
+"""So long without either: nothing will. Groups wait 45 s by default for a killed member, and it may be killed again."""
 
 
 @dataclass(frozen=True)
