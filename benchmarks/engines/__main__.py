@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     told = parser.parse_args(arguments)
     told.out = told.out.resolve()
     progress = Progress(sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with stage(told.out, redis="quota" in told.scenario) as ready:
             document = _compare(ready, told, progress)
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         progress.end()
-        print("benchmarks.engines: stopped", file=sys.stderr)
+        print("benchmarks.engines: stopped; what was found is in the report", file=sys.stderr)
         return 1
     return 0 if document else 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -13,7 +14,9 @@ from pathlib import Path
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 _STOP_S = 20.0
-_ROOT = Path(__file__).parents[2]
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+ROOT = Path(__file__).parents[2]
 
 
 class Crew:
@@ -71,7 +74,7 @@ class Crew:
 
     def _start(self, number: int) -> None:
         task = json.dumps(self._tasks[number])
-        path = os.pathsep.join([str(_ROOT), str(Path(__file__).parent)])
+        path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
         with (self._logs / f"{number}.log").open("ab") as log:
             self._running[number] = subprocess.Popen(
                 self._command,
@@ -80,12 +83,18 @@ class Crew:
                 stderr=log,
                 cwd=self._logs,
                 start_new_session=True,
+                preexec_fn=die_with_parent,
                 env={**os.environ, "ENGINE_TASK": task, "PYTHONPATH": path, **_flat(self._tasks[number])},
             )
 
     def _last_words(self, number: int) -> str:
         lines = (self._logs / f"{number}.log").read_text(errors="replace").strip().splitlines()
         return lines[-1][:200] if lines else ""
+
+
+def die_with_parent() -> None:
+    """In a child before it runs its program: it is killed when the comparison ends, however that ends (Linux)."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _flat(task: Mapping[str, object]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
+_ADDRESS = re.compile(r"(reading )?https?://\S+ ?")
 _BUILD_S = 720
 """After this long a build is given up."""
 
@@ -84,6 +86,19 @@ def _parallel_consumer(out: Path, tell: Progress) -> Sequence[str]:
     return [java, "-Xmx1g", "-cp", f"{jar}:{room / 'lib'}/*", "engines.Worker"]
 
 
+def _redpanda_connect(out: Path, tell: Progress) -> Sequence[str]:
+    folder, room = HERE / "redpanda_connect", out / "environments" / "redpanda_connect"
+    go, program = _program("go", "Go"), room / "connect"
+    if not program.exists():
+        tell("redpanda_connect: building with Go")
+        room.mkdir(parents=True, exist_ok=True)
+        for file in ("go.mod", "main.go"):
+            shutil.copy(folder / file, room / file)
+        _do([go, "mod", "tidy"], room, {"GOFLAGS": "-mod=mod"})
+        _do([go, "build", "-p", "2", "-o", str(program), "."], room)
+    return [str(program), "run", str(folder / "connect.yaml")]
+
+
 def _program(name: str, title: str) -> str:
     found = shutil.which(name)
     if found is None:
@@ -110,7 +125,7 @@ def _do(command: Sequence[str], folder: Path, more: dict[str, str] | None = None
         why = next(
             (line for line in reversed(said) if "rror" in line or "orbidden" in line), (said or ["no reason"])[-1]
         )
-        raise LeftOutError(f"{Path(command[0]).name} {command[1]} failed: {why[:300]}")
+        raise LeftOutError(f"{Path(command[0]).name} {command[1]} failed: {_ADDRESS.sub('', why)[:300]}")
 
 
 PEERS = (
@@ -143,4 +158,5 @@ PEERS = (
         "exactly once, in key order",
         _parallel_consumer,
     ),
+    Peer("redpanda_connect", "Redpanda Connect", "4.60.0", "at least once", _redpanda_connect),
 )

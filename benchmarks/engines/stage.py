@@ -8,12 +8,13 @@ import sys
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from benchmarks.engines.crew import ROOT, die_with_parent
 from confluent_kafka import Consumer, TopicPartition
 from pipeline.devstack.stack import Plan, Service, Stack
 from pipeline.stream.admin import Admin, Topic
@@ -63,7 +64,9 @@ def stage(out: Path, *, redis: bool) -> Iterator[Stage]:
         program = [sys.executable, "-m", "benchmarks.engines.provider"]
         with (
             Stack.up(Path(folder) / "stack", Plan(frozenset(services)), tethered=True) as stack,
-            subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as provider,
+            subprocess.Popen(
+                program, stdout=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=die_with_parent
+            ) as provider,
         ):
             try:
                 assert provider.stdout is not None
@@ -72,3 +75,7 @@ def stage(out: Path, *, redis: bool) -> Iterator[Stage]:
                 yield Stage(str(stack.kafka.client()["bootstrap.servers"]), url, address, out)
             finally:
                 provider.terminate()
+
+
+def _started(program: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=die_with_parent)
