@@ -80,6 +80,7 @@ def publish(bootstrap: str, topic: str, made: Sequence[Ticket]) -> None:
     producer = Producer({
         "bootstrap.servers": bootstrap,
         "enable.idempotence": True,
+        "log_level": 3,
         "linger.ms": 20,
         "partitioner": "murmur2_random",
         "queue.buffering.max.messages": 1_000_000,
