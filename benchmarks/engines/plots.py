@@ -40,7 +40,7 @@ def draw(rows: Sequence[Mapping[str, object]], folder: Path) -> list[str]:
         axes.set_yticks([number + 0.4 - height / 2 for number in range(len(names))], names)
         axes.invert_yaxis()
         axes.set_xlabel(label)
-        axes.legend(fontsize="small")
+        figure.legend(loc="outside upper center", ncols=2, fontsize="small")
         name = f"{scenario}-{what}.svg"
         figure.savefig(folder / name)
         drawn.append(name)
