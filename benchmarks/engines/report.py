@@ -25,6 +25,7 @@ _WRONG: Sequence[Cell] = (
     ("lost", "lost", ","),
     ("duplicate", "duplicate", ","),
     ("out of order", "out_of_order", ","),
+    ("not in time", "not_in_time", ","),
 )
 _BACKLOG: Sequence[Cell] = (
     ("tickets", "tickets", ","),

@@ -153,6 +153,7 @@ def _row(found: Findings) -> Row:
         "added_ms_p50": found.added_ms[0],
         "added_ms_p99": found.added_ms[1],
         **asdict(found.verdict),
+        "not_in_time": found.not_in_time,
         "kills": found.kills,
         "ended_unasked": found.ended,
         "machine_idle": found.machine_idle,

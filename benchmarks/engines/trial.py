@@ -50,6 +50,8 @@ class Findings:
     machine_idle: float
     """Share of the machine's CPU that nobody used in the middle of the run."""
     verdict: Verdict
+    not_in_time: int
+    """Tickets that were still to come when the trial's time was over."""
     provider: dict[str, float]
     kills: int = 0
     ended: list[str] = field(default_factory=list)
@@ -74,6 +76,8 @@ class Trial:
     ) -> None:
         self.stage, self.workers, self.plan = stage, workers, plan
         self.samples: list[Sample] = []
+        self.over = False
+        """Whether the group has committed all of its input though not all came out: what is missing then is lost."""
         self.began = time.monotonic()
         self._watcher, self._tell, self._name, self._source = watcher, tell, name, source
         self._changed = self.began
@@ -96,12 +100,12 @@ class Trial:
             self._changed = now
         self.samples.append(Sample(now - self.began, visible, self.workers.look(), *idle_s()))
         self._tell(f"{self._name}: {visible:,} of {len(self.plan.tickets):,} tickets, {now - self.began:.0f} s")
-        if visible >= len(self.plan.tickets) or now - self.began > self.plan.limit_s:
+        if visible >= len(self.plan.tickets):
             return False
         quiet_s = now - self._changed
-        if quiet_s < _QUIET_S or self.stage.provider()["in_flight"]:
-            return True
-        return quiet_s < _STUCK_S and not self.stage.consumed(self._source, self.plan.partitions)
+        if quiet_s > _QUIET_S and not self.stage.provider()["in_flight"]:
+            self.over = self.stage.consumed(self._source, self.plan.partitions)
+        return not self.over and quiet_s < _STUCK_S and now - self.began < self.plan.limit_s
 
 
 def run(
@@ -160,7 +164,8 @@ def _findings(plan: Plan, trial: Trial, watcher: Watcher, workers: Crew, provide
         cpu_s_per_1000=(high.cpu_s - low.cpu_s) / worked * 1000,
         peak_mb=workers.peak_mb,
         machine_idle=(high.idle_s - low.idle_s) / max(1e-9, high.all_s - low.all_s),
-        verdict=watcher.verdict(plan.tickets),
+        verdict=watcher.verdict(plan.tickets, over=trial.over),
+        not_in_time=0 if trial.over else len(plan.tickets) - trial.visible,
         provider=provider,
         kills=workers.kills,
         ended=workers.ended,

@@ -74,11 +74,11 @@ class Watcher:
                 raise self._error
             return len(self._numbers)
 
-    def verdict(self, tickets: Sequence[Ticket]) -> Verdict:
-        """Compares with what was published."""
+    def verdict(self, tickets: Sequence[Ticket], *, over: bool) -> Verdict:
+        """Compares with what was published; what is missing is lost when it is `over`, and may still come if not."""
         found = Verdict()
         times = Counter(one.number for one in [*self.outputs, *self.dead])
-        found.lost = sum(1 for ticket in tickets if ticket.number not in times)
+        found.lost = sum(1 for ticket in tickets if ticket.number not in times) if over else 0
         found.duplicate = sum(many - 1 for many in times.values())
         found.false_dead = len({one.number for one in self.dead if tickets[one.number].well_formed})
         newest: dict[tuple[int, bytes], int] = defaultdict(lambda: -1)

@@ -66,12 +66,14 @@ class TestTickets:
 
 
 class TestVerdict:
-    def verdict(self, *seen: tuple[int, bytes], dead: tuple[int, ...] = ()) -> tuple[int, int, int, int]:
+    def verdict(
+        self, *seen: tuple[int, bytes], dead: tuple[int, ...] = (), over: bool = True
+    ) -> tuple[int, int, int, int]:
         made = [Ticket(number, b"k", b"", 0.1, well_formed=number != 3) for number in range(4)]
         watcher = Watcher("", "", "", 1)
         watcher.outputs = [Seen(number, 0, key, 1, 2) for number, key in seen]
         watcher.dead = [Seen(number, 0, b"k", 0, 2) for number in dead]
-        found = watcher.verdict(made)
+        found = watcher.verdict(made, over=over)
         return found.lost, found.duplicate, found.out_of_order, found.false_dead
 
     def test_nothing_wrong(self) -> None:
@@ -79,6 +81,7 @@ class TestVerdict:
 
     def test_a_ticket_that_never_came_out_is_lost(self) -> None:
         assert self.verdict((0, b"k"), (2, b"k"), dead=(3,)) == (1, 0, 0, 0)
+        assert self.verdict((0, b"k"), (2, b"k"), dead=(3,), over=False) == (0, 0, 0, 0)
 
     def test_a_second_output_is_a_duplicate_and_not_out_of_order(self) -> None:
         assert self.verdict((0, b"k"), (1, b"k"), (0, b"k"), (2, b"k"), dead=(3,)) == (0, 1, 0, 0)
