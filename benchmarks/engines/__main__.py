@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.engines import report
+from benchmarks.engines.crew import ROOT
 from benchmarks.engines.peers import PEERS, LeftOutError
 from benchmarks.engines.progress import Progress
 from benchmarks.engines.scenarios import AT_MOST, ONCE, SCENARIOS, Row, Setting
@@ -49,7 +50,7 @@ def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> repo
     commands: dict[str, Sequence[str]] = {}
     for peer in chosen:
         try:
-            commands[peer.name] = peer.ready(told.out, progress)
+            commands[peer.name] = peer.ready(ROOT / "out" / "environments", progress)
         except LeftOutError as error:
             left_out[peer.name] = str(error)
             progress.say(f"{peer.name}: left out: {error}")

@@ -60,7 +60,7 @@ def _python(name: str) -> Callable[[Path, Progress], Sequence[str]]:
     """A worker.py with an environment of its own, made of the folder's requirements."""
 
     def ready(out: Path, tell: Progress) -> Sequence[str]:
-        folder, room = HERE / name, out / "environments" / name
+        folder, room = HERE / name, out / name
         requirements = (folder / "requirements.txt").read_bytes()
         stamp = room / "installed.txt"
         if not stamp.exists() or stamp.read_bytes() != requirements:
@@ -75,7 +75,7 @@ def _python(name: str) -> Callable[[Path, Progress], Sequence[str]]:
 
 
 def _parallel_consumer(out: Path, tell: Progress) -> Sequence[str]:
-    folder, room = HERE / "parallel_consumer", out / "environments" / "parallel_consumer"
+    folder, room = HERE / "parallel_consumer", out / "parallel_consumer"
     java, maven = _program("java", "Java 17"), _program("mvn", "Maven")
     jar = room / "worker.jar"
     sources = [folder / "pom.xml", *folder.rglob("*.java")]
@@ -87,7 +87,7 @@ def _parallel_consumer(out: Path, tell: Progress) -> Sequence[str]:
 
 
 def _redpanda_connect(out: Path, tell: Progress) -> Sequence[str]:
-    folder, room = HERE / "redpanda_connect", out / "environments" / "redpanda_connect"
+    folder, room = HERE / "redpanda_connect", out / "redpanda_connect"
     go, program = _program("go", "Go"), room / "connect"
     if not program.exists():
         tell("redpanda_connect: building with Go")
