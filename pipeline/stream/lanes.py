@@ -1,10 +1,15 @@
-"""Key-ordered dispatch: one record at a time per (partition, key), up to so many lanes at once. Pure asyncio."""
+"""Key-ordered dispatch: one record at a time per (partition, key), up to so many lanes at once. Pure asyncio.
+
+Partitions take turns, and in each the oldest record starts whose key is free. At the end of one line for all, the next
+record of a busy key would wait for all others each time, and a partition that was read last for all others' backlog.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from heapq import heappop, heappush
 
 from pipeline.stream.record import Record
 
@@ -18,11 +23,16 @@ thousand in one turn would leave answers that have come unread for seconds, and 
 class PartitionLanes:
     """The lanes of one assigned partition. `run` is awaited for each record and must not raise."""
 
-    __slots__ = ("_by_key", "_closed", "_run", "_tasks", "waiting")
+    __slots__ = ("_again", "_by_key", "_closed", "_in_line", "_new", "_run", "_tasks", "waiting")
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._by_key: dict[bytes, _Lane] = {}
+        self._new: deque[_Lane] = deque()
+        """Ready lanes whose first record has just come, in offset order."""
+        self._again: list[tuple[int, _Lane]] = []
+        """Ready lanes that had another record before: a heap by the offset of the next."""
+        self._in_line = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         self.waiting = 0
@@ -33,13 +43,20 @@ class PartitionLanes:
         """Records that have started and not ended."""
         return len(self._tasks)
 
+    def _next(self) -> _Lane:
+        """The ready lane with the oldest record; there is one."""
+        if self._again and (not self._new or self._again[0][0] < self._new[0].records[0].offset):
+            return heappop(self._again)[1]
+        return self._new.popleft()
+
 
 class Lanes:
     """All lanes of an engine. Records without a key have no order: each is a lane of its own."""
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = self._limit = concurrency
-        self._ready: deque[_Lane] = deque()
+        self._line: deque[PartitionLanes] = deque()
+        """Partitions with lanes that are ready; each starts one record and goes to the end."""
         self._held: set[str] = set()
         self._started = 0
         """In this turn of the event loop."""
@@ -50,17 +67,18 @@ class Lanes:
         """Takes records of one partition, in offset order; each starts when its key's turn and a free place come."""
         if partition._closed:
             return
-        by_key, ready = partition._by_key, self._ready
+        by_key = partition._by_key
         for record in records:
             partition.waiting += 1
             key = record.key
-            if key is None:
-                ready.append(_Lane(partition, None, record))
-            elif lane := by_key.get(key):
+            if key is not None and (lane := by_key.get(key)):
                 lane.records.append(record)
-            else:
-                lane = by_key[key] = _Lane(partition, key, record)
-                ready.append(lane)
+                continue
+            lane = _Lane(partition, key, record)
+            if key is not None:
+                by_key[key] = lane
+            partition._new.append(lane)
+        self._line_up(partition)
         self._start()
 
     def close(self, partition: PartitionLanes) -> None:
@@ -94,13 +112,20 @@ class Lanes:
         self._limit = min(places, self._concurrency) or self._concurrency
         self._start()
 
+    def _line_up(self, partition: PartitionLanes) -> None:
+        if not partition._in_line and (partition._new or partition._again):
+            partition._in_line = True
+            self._line.append(partition)
+
     def _start(self) -> None:
-        ready = self._ready
-        while ready and self.in_flight < self._limit and not self._held and self._started < _STARTS:
-            lane = ready.popleft()
-            partition = lane.partition
+        line = self._line
+        while line and self.in_flight < self._limit and not self._held and self._started < _STARTS:
+            partition = line.popleft()
             if partition._closed:
                 continue
+            partition._in_line = False
+            lane = partition._next()
+            self._line_up(partition)
             partition.waiting -= 1
             self.in_flight += 1
             task = lane.task = asyncio.create_task(self._run(lane, lane.records.popleft()))
@@ -124,7 +149,8 @@ class Lanes:
                 self.in_flight -= 1
                 if not partition._closed:
                     if lane.records:
-                        self._ready.append(lane)
+                        heappush(partition._again, (lane.records[0].offset, lane))
+                        self._line_up(partition)
                     elif lane.key is not None:
                         del partition._by_key[lane.key]
                 self._start()

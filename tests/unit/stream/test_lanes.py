@@ -92,6 +92,20 @@ async def test_a_stuck_key_holds_nothing_but_itself() -> None:
     assert done[-2:] == [0, 1]
 
 
+async def test_first_come_first_served_also_behind_a_record_of_the_same_key() -> None:
+    started: list[int] = []
+
+    async def work(one: Record) -> None:
+        started.append(one.offset)
+        await asyncio.sleep(0)
+
+    lanes, partition = Lanes(2), PartitionLanes(work)
+    busy = [record(0, b"busy"), record(1, b"busy"), record(2, b"busy")]
+    lanes.admit(partition, [*busy, *(record(n, b"%d" % n) for n in range(3, 30))])
+    await settle(lanes, partition)
+    assert started.index(2) < 6
+
+
 async def test_records_without_a_key_do_not_wait_for_each_other() -> None:
     gate = asyncio.Event()
 
