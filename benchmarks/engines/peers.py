@@ -155,8 +155,16 @@ PEERS = (
         "parallel_consumer",
         "Confluent Parallel Consumer",
         "0.5.3.3",
+        "at least once, in key order",
+        _parallel_consumer,
+    ),
+    Peer(
+        "parallel_consumer_eos",
+        "Confluent Parallel Consumer, transactional",
+        "0.5.3.3",
         "exactly once, in key order",
         _parallel_consumer,
+        mode="exactly_once",
     ),
     Peer("redpanda_connect", "Redpanda Connect", "4.60.0", "at least once", _redpanda_connect),
 )

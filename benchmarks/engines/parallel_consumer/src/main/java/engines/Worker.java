@@ -24,7 +24,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Confluent's Parallel Consumer in key order with its transactional producer, a thread for each call in flight.
+ * Confluent's Parallel Consumer in key order, a thread for each call in flight; mode `exactly_once` is with its
+ * transactional producer.
  *
  * <p>A call that fails is tried again by the library for as long as it takes, later each time.
  */
@@ -53,7 +54,8 @@ public final class Worker {
             .consumer(new KafkaConsumer<>(consumer(), new ByteArrayDeserializer(), new ByteArrayDeserializer()))
             .producer(new KafkaProducer<>(producer(), new ByteArraySerializer(), new ByteArraySerializer()))
             .ordering(ProcessingOrder.KEY)
-            .commitMode(CommitMode.PERIODIC_TRANSACTIONAL_PRODUCER)
+            .commitMode(
+                transactional() ? CommitMode.PERIODIC_TRANSACTIONAL_PRODUCER : CommitMode.PERIODIC_CONSUMER_ASYNCHRONOUS)
             .maxConcurrency(task.get("concurrency").asInt())
             .retryDelayProvider(failed -> pause(failed.getNumberOfFailedAttempts()))
             .build();
@@ -121,7 +123,13 @@ public final class Worker {
   private Properties producer() {
     var found = new Properties();
     found.put("bootstrap.servers", task.get("bootstrap").asText());
-    found.put("transactional.id", task.get("group").asText() + "." + task.get("slot").asText());
+    if (transactional()) {
+      found.put("transactional.id", task.get("group").asText() + "." + task.get("slot").asText());
+    }
     return found;
+  }
+
+  private boolean transactional() {
+    return task.get("mode").asText().equals("exactly_once");
   }
 }
