@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--tickets", type=_positive, default=20_000, help="in each trial, at most (default: 20000)")
     parser.add_argument("--latency", nargs="+", type=_positive, default=[200, 800], help="p50 of the provider, ms")
     parser.add_argument("--partitions", nargs="+", type=_positive, default=[4, 12])
-    parser.add_argument("--concurrency", type=_positive, default=256, help="calls in flight (default: 256)")
+    parser.add_argument("--concurrency", type=_positive, default=128, help="calls in flight (default: 128)")
     parser.add_argument("--outage", type=_positive, default=60, help="seconds (default: 60)")
     parser.add_argument("--out", type=Path, default=Path("out/engines"), help="folder (default: out/engines)")
     parser.add_argument("--keep", action="store_true", help="keep what an earlier run in the folder has found")
