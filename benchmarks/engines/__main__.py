@@ -12,7 +12,8 @@ from pathlib import Path
 
 from benchmarks.engines import report
 from benchmarks.engines.crew import ROOT
-from benchmarks.engines.peers import PEERS, LeftOutError
+from benchmarks.engines.errors import LeftOutError
+from benchmarks.engines.peers import PEERS
 from benchmarks.engines.progress import Progress
 from benchmarks.engines.scenarios import AT_MOST, ONCE, SCENARIOS, Row, Setting
 from benchmarks.engines.stage import Stage, stage
@@ -60,7 +61,12 @@ def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> repo
     for scenario, at in _settings(told):
         for peer in chosen:
             if peer.name in commands and peer.plays(scenario):
-                found = SCENARIOS[scenario](ready, peer, commands[peer.name], at, progress)
+                try:
+                    found = SCENARIOS[scenario](ready, peer, commands[peer.name], at, progress)
+                except LeftOutError as error:
+                    document.left_out[peer.name] = f"{scenario}: {error}"
+                    progress.say(f"{peer.name}: left out: {error}")
+                    continue
                 about: Row = {"scenario": scenario, "peer": peer.name, "p50_ms": at.p50_ms, "partitions": at.partitions}
                 document.add({**about, "concurrency": at.concurrency, **found})
                 document.seconds = time.monotonic() - began

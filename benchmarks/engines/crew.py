@@ -11,9 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.engines.errors import LeftOutError
+
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 _STOP_S = 20.0
+_MOST_ENDS = 10
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).parents[2]
@@ -58,10 +61,15 @@ class Crew:
         self._running.clear()
 
     def look(self) -> float:
-        """CPU seconds of all so far; the peak of their memory is kept, who ended is started again."""
+        """CPU seconds of all so far; the peak of their memory is kept, who ended is started again.
+
+        Raises LeftOutError when that happens again and again.
+        """
         for number, process in list(self._running.items()):
             if (code := process.poll()) is not None:
                 self.ended.append(f"worker {number} ended with {code}: {self._last_words(number)}")
+                if len(self.ended) > _MOST_ENDS:
+                    raise LeftOutError(f"its workers do not stay: {self.ended[-1]}")
                 self._start(number)
         leaders = {process.pid for process in self._running.values()}
         resident = 0.0

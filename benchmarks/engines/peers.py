@@ -11,16 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.engines.errors import LeftOutError
+
 HERE = Path(__file__).parent
 _ADDRESS = re.compile(r"(reading )?https?://\S+ ?")
 _BUILD_S = 720
 """After this long a build is given up."""
 
 Progress = Callable[[str], None]
-
-
-class LeftOutError(Exception):
-    """A peer that cannot be built or run on this machine; the message says why."""
 
 
 @dataclass(frozen=True)

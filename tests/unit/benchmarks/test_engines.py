@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from benchmarks.engines import ideal, report
 from benchmarks.engines.__main__ import main
-from benchmarks.engines.peers import LeftOutError, Peer
+from benchmarks.engines.crew import crew
+from benchmarks.engines.errors import LeftOutError
+from benchmarks.engines.peers import Peer
 from benchmarks.engines.scenarios import Setting
 from benchmarks.engines.tickets import MALFORMED, Ticket, mean_latency, number_of, tickets
 from benchmarks.engines.watch import Seen, Watcher
@@ -161,6 +163,13 @@ class TestReport:
         report.take_up(later, tmp_path)
         later.add({**at, "peer": "ours", "quota_used": 0.9})
         assert [(row["peer"], row["quota_used"]) for row in later.rows] == [("plain_loop", 0.4), ("ours", 0.9)]
+
+
+def test_workers_that_do_not_stay_are_told_with_their_last_words(tmp_path: Path) -> None:
+    program = [sys.executable, "-c", "raise SystemExit('no such broker')"]
+    with crew(program, [{"slot": "0"}], tmp_path) as workers, pytest.raises(LeftOutError, match="no such broker"):
+        while True:
+            workers.look()
 
 
 def test_one_call_for_each_partition_means_fewer_places_and_fewer_tickets() -> None:
