@@ -7,16 +7,15 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.engines.errors import LeftOutError
-
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 _STOP_S = 20.0
-_MOST_ENDS = 10
+_PAUSE_S = 1.0
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).parents[2]
@@ -28,6 +27,8 @@ class Crew:
     def __init__(self, command: Sequence[str], tasks: Sequence[Mapping[str, object]], logs: Path) -> None:
         self._command, self._tasks, self._logs = command, tasks, logs
         self._running: dict[int, subprocess.Popen[bytes]] = {}
+        self._again: dict[int, float] = {}
+        """When who ended is started again."""
         self._cpu: dict[int, float] = {}
         """By process id, the dead ones' last."""
         self.peak_mb = 0.0
@@ -42,10 +43,11 @@ class Crew:
 
     def kill(self, number: int) -> None:
         """SIGKILL, and another in its place."""
-        process = self._running.pop(number)
         self.kills += 1
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if process := self._running.pop(number, None):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._again.pop(number, None)
         self._start(number)
 
     def stop(self) -> None:
@@ -61,16 +63,16 @@ class Crew:
         self._running.clear()
 
     def look(self) -> float:
-        """CPU seconds of all so far; the peak of their memory is kept, who ended is started again.
-
-        Raises LeftOutError when that happens again and again.
-        """
+        """CPU seconds of all so far; the peak of their memory is kept, who ended is started again after a second."""
+        now = time.monotonic()
         for number, process in list(self._running.items()):
             if (code := process.poll()) is not None:
                 self.ended.append(f"worker {number} ended with {code}: {self._last_words(number)}")
-                if len(self.ended) > _MOST_ENDS:
-                    raise LeftOutError(f"its workers do not stay: {self.ended[-1]}")
-                self._start(number)
+                del self._running[number]
+                self._again[number] = now + _PAUSE_S
+        for number in [number for number, due in self._again.items() if due <= now]:
+            del self._again[number]
+            self._start(number)
         leaders = {process.pid for process in self._running.values()}
         resident = 0.0
         for pid, session, cpu, rss in _processes():

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.engines import ideal
 from benchmarks.engines.crew import Crew, crew, idle_s
+from benchmarks.engines.errors import LeftOutError
 from benchmarks.engines.peers import Peer, Progress
 from benchmarks.engines.stage import Stage
 from benchmarks.engines.tickets import Ticket, publish
@@ -16,6 +17,7 @@ from benchmarks.engines.watch import Verdict, Watcher
 _LOOK_S = 0.2
 _QUIET_S = 5.0
 """So long without an output and without a call in flight: worth a look whether anything more will come."""
+_ENDS = 5
 _STUCK_S = 150.0
 """So long without either: nothing will. Groups wait 45 s by default for a killed member, and it may be killed again."""
 
@@ -93,7 +95,10 @@ class Trial:
         return self.samples[-1].visible if self.samples else 0
 
     def look(self) -> bool:
-        """Waits a moment; False when all is visible, or nothing more will come, or the time is over."""
+        """Waits a moment; False when all is visible, or nothing more will come, or the time is over.
+
+        Raises LeftOutError when workers end again and again and nothing has come out.
+        """
         visible = self._watcher.wait(len(self.plan.tickets), _LOOK_S)
         now = time.monotonic()
         if visible != self.visible:
@@ -102,6 +107,8 @@ class Trial:
         self._tell(f"{self._name}: {visible:,} of {len(self.plan.tickets):,} tickets, {now - self.began:.0f} s")
         if visible >= len(self.plan.tickets):
             return False
+        if not visible and len(self.workers.ended) > _ENDS:
+            raise LeftOutError(f"its workers do not stay: {self.workers.ended[-1]}")
         quiet_s = now - self._changed
         if quiet_s > _QUIET_S and not self.stage.provider()["in_flight"]:
             self.over = self.stage.consumed(self._source, self.plan.partitions)
