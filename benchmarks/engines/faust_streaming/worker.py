@@ -14,7 +14,6 @@ app = faust.App(
     TASK.group,
     broker=f"kafka://{TASK.bootstrap}",
     store="memory://",
-    web_enabled=False,
     topic_disable_leader=True,
     topic_allow_declare=False,
     topic_partitions=TASK.partitions,
@@ -37,5 +36,6 @@ async def sort(stream: faust.StreamT[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = ["worker", "-l", "warn"]
+    # Several workers on one host would want the same port.
+    sys.argv[1:] = ["worker", "-l", "warn", "--without-web"]
     app.main()
