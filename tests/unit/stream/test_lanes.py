@@ -106,6 +106,20 @@ async def test_first_come_first_served_also_behind_a_record_of_the_same_key() ->
     assert started.index(2) < 6
 
 
+async def test_a_partition_that_comes_late_does_not_wait_for_the_backlog_of_another() -> None:
+    started: list[bytes | None] = []
+
+    async def work(one: Record) -> None:
+        started.append(one.key)
+        await asyncio.sleep(0)
+
+    lanes, early, late = Lanes(2), PartitionLanes(work), PartitionLanes(work)
+    lanes.admit(early, [record(n, b"early %d" % n) for n in range(50)])
+    lanes.admit(late, [record(n, b"late %d" % n) for n in range(5)])
+    await until(lambda: not lanes.in_flight and not early.waiting and not late.waiting)
+    assert started.index(b"late 4") < 15
+
+
 async def test_records_without_a_key_do_not_wait_for_each_other() -> None:
     gate = asyncio.Event()
 
