@@ -121,17 +121,18 @@ def markdown(document: Document, pictures: Sequence[str] = ()) -> str:
     titles = {peer.name: f"{peer.title} {peer.version}".strip() for peer in PEERS}
     guarantees = {peer.name: peer.guarantee for peer in PEERS}
     lines = [f"# Engines side by side, {document.at:%Y-%m-%d %H:%M} UTC", ""]
-    places = sorted({(str(r["scenario"]), int(str(r["p50_ms"])), int(str(r["partitions"]))) for r in document.rows})
-    for scenario, p50_ms, partitions in places:
+    tables: dict[tuple[int, int, int, int], list[Row]] = {}
+    for row in document.rows:
+        scenario, *numbers = (row[name] for name in ("scenario", "p50_ms", "partitions", "concurrency"))
+        p50_ms, partitions, concurrency = (int(str(number)) for number in numbers)
+        place = list(COLUMNS).index(str(scenario)), p50_ms, partitions, concurrency
+        tables.setdefault(place, []).append(row)
+    for (number, p50_ms, partitions, concurrency), rows in sorted(tables.items(), key=lambda table: table[0]):
+        scenario = list(COLUMNS)[number]
         cells = COLUMNS[scenario]
-        rows = [
-            row
-            for row in document.rows
-            if (row["scenario"], row["p50_ms"], row["partitions"]) == (scenario, p50_ms, partitions)
-        ]
         lines += [f"## {_TITLES[scenario]}: p50 {p50_ms} ms, {partitions} partitions", ""]
         rows.sort(key=lambda row: [peer.name for peer in PEERS].index(str(row["peer"])))
-        lines += [f"{rows[0]['concurrency']} calls in flight.", ""]
+        lines += [f"{concurrency} calls in flight.", ""]
         lines += ["| engine | promises | " + " | ".join(heading for heading, _, _ in cells) + " |"]
         lines += ["|---|---" + "|---:" * len(cells) + "|"]
         for row in rows:
