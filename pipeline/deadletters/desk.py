@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +23,14 @@ from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.audit import Action, Audit, Result, about
 from pipeline.deadletters.canary import CanaryPolicy
 from pipeline.deadletters.changes import Change
+from pipeline.deadletters.closing import Closer
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Edit, Entry, Follower, Group, Index, Operation, Stats
+from pipeline.deadletters.index import Coordinates, Edit, Entry, Follower, Group, Index, Operation, Stats
 from pipeline.deadletters.index.following import Progress
-from pipeline.deadletters.ledgers import STATUS_TOPIC
 from pipeline.deadletters.mending import Mended, Mender, Opened
 from pipeline.deadletters.overrides import NOTHING, Override
 from pipeline.deadletters.prices import CallPrices, list_price
+from pipeline.deadletters.quotas import allowed_rate
 from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
 from pipeline.deadletters.replay import Plan, Replayer, Report, Told
 from pipeline.deadletters.sending import Order
@@ -38,12 +39,11 @@ from pipeline.errors import UsageError
 from pipeline.serde import TopicCodecs
 from pipeline.settings import CACHE_FOLDER, TABLES_FOLDER, Settings
 from pipeline.stream.admin import Admin
-from pipeline.stream.publisher import Publisher
-from pipeline.stream.record import Output
 from pipeline.vault import Keyring
 
 if TYPE_CHECKING:
     from pipeline.redact import Redactor
+    from pipeline.tracing import Trace, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,11 @@ class Desk:
         name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in Admin(client).cluster_id())
         topics = DeadLetterTopics(TopicCodecs(catalogue, settings.registry), client)
         return cls(settings, topics, Index(folder / f"{name}.sqlite"))
+
+    def require(self, actor: Actor, action: Action, role: Role, why: str = "") -> None:
+        """Before anything else is looked at for a deed. Raises NotAllowedError, and audits it."""
+        with self._audit.watched(actor, action, role, why):
+            pass
 
     # ---- seeing
 
@@ -153,6 +158,21 @@ class Desk:
             self._audit.write(*about(done, [story.entry]))
             return found
 
+    def trace(self, named: str, since: datetime) -> Trace:
+        """The way of a record, without personal data. `named` is a dead letter, an event, or where its input stands;
+        an event of which none died is looked for since then. Raises UsageError when there is none.
+        """
+        return self._tracer.trace(self._place(named, since))
+
+    def reveal_trace(self, actor: Actor, named: str, since: datetime, why: str) -> Trace:
+        """The same in clear; audited before it is given. Raises NotAllowedError."""
+        with self._audit.watched(actor, Action.REVEAL, Role.PRIVACY, why, f"trace of {named}"):
+            at = self._place(named, since)
+            found = self._tracer.trace(at, clear=True)
+            done = self._audit.operation(actor, Action.REVEAL, Result.DONE, why, f"trace of {at}")
+            self._audit.write(replace(done, event_id=found.event_id))
+            return found
+
     # ---- mending
 
     def open_value(self, actor: Actor, story: Story) -> Opened:
@@ -163,6 +183,14 @@ class Desk:
         """Keeps a value as a person wrote it. Raises UsageError that names the field when it is not taken."""
         with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {opened.letter.id}"):
             mended = self._mender.accept(opened, text)
+            if mended.fields:
+                self._mender.keep(actor, [mended], why)
+            return mended
+
+    def mend(self, actor: Actor, story: Story, text: str, why: str) -> Mended:
+        """`edit` for who knows the value already, from `open_value`: it is opened, and given to nobody."""
+        with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {story.entry.id}"):
+            mended = self._mender.accept(self._mender.open(story.letter, story.edits), text)
             if mended.fields:
                 self._mender.keep(actor, [mended], why)
             return mended
@@ -191,7 +219,7 @@ class Desk:
             if not why.strip():
                 raise UsageError("say --why: it is all that will be known of them")
             entries = [e for e in self._index.select(wanted) if e.status is Status.OPEN]
-            self._close(actor, entries, why, Action.RESOLVE)
+            self._closer.close(actor, entries, why, Action.RESOLVE)
             return entries
 
     # ---- replaying
@@ -209,7 +237,13 @@ class Desk:
         with self._audit.watched(actor, Action.REPLAY, Role.OPERATOR):
             entries = self._index.select(wanted)
             prices = CallPrices(entries, functools.partial(list_price, self._topics.codecs.catalogue, self._settings))
-            return self._replayer.plan(entries, self._rate(rate, entries), prices, force=force, told=told)
+            return self._replayer.plan(
+                entries,
+                allowed_rate(rate, entries, self._topics.codecs.catalogue, self._settings),
+                prices,
+                force=force,
+                told=told,
+            )
 
     def replay(
         self,
@@ -275,7 +309,7 @@ class Desk:
             self.catch_up()
             closed = {one.id: one for one in new if one.status is not Status.OPEN}
             entries = [e for e in self._index.select(Filter(ids=[*closed])) if e.id in closed] if closed else []
-            self._close(actor, entries, "dealt with where it was exported", Action.IMPORT)
+            self._closer.close(actor, entries, "dealt with where it was exported", Action.IMPORT)
             done = self._audit.operation(actor, Action.IMPORT, Result.DONE, detail=f"{len(new)} of {len(wanted)}")
             self._audit.write(done)
             return len(new), len(wanted)
@@ -299,6 +333,10 @@ class Desk:
         return Keyring.parse(keys.get_secret_value())
 
     @cached_property
+    def _closer(self) -> Closer:
+        return Closer(self._topics, self._audit)
+
+    @cached_property
     def _values(self) -> Values:
         return Values(self._topics, self._keyring)
 
@@ -310,37 +348,24 @@ class Desk:
     def _replayer(self) -> Replayer:
         return Replayer(self._topics, self._index, self._follower, self._values, self._keyring)
 
+    @cached_property
+    def _tracer(self) -> Tracer:
+        # What makes prompts takes seconds to import: only who traces waits for it.
+        from pipeline.tracing import Tracer
+
+        tenant_key = self._keyring.tenant_key if self._settings.vault.keys is not None else None
+        return Tracer(self._topics.codecs, self._topics.client, self._redactor, tenant_key)
+
+    def _place(self, named: str, since: datetime) -> Coordinates:
+        """Where the input record of a name stands; dead letters are known at once."""
+        if known := self._index.select(Filter(ids=[named])):
+            first = known[0]
+            return Coordinates(first.source_topic, first.source_partition, first.source_offset)
+        return self._tracer.place(named, since)
+
     def _redactor(self, enrichment: Enrichment) -> Redactor:
         # Its tables take longer to load than most commands take.
         from pipeline.redact import RedactionPolicy, Redactor
 
         policy = RedactionPolicy.from_mapping(enrichment.spec.redaction)
         return Redactor(policy, TABLES_FOLDER, model=self._settings.redaction.ner_model)
-
-    def _close(self, actor: Actor, entries: Sequence[Entry], why: str, action: Action) -> None:
-        codec = self._topics.codec(STATUS_TOPIC)
-        now = datetime.now(UTC)
-        with Publisher(self._topics.client) as publisher:
-            for entry in entries:
-                note = {
-                    "dead_letter": entry.at.as_record(),
-                    "event_id": entry.event_id,
-                    "status": "RESOLVED",
-                    "at": now,
-                    "by": actor.name,
-                    "why": why,
-                }
-                publisher.send(Output(STATUS_TOPIC, str(entry.at).encode(), codec.encode(note)))
-            for done in about(self._audit.operation(actor, action, Result.DONE, why), entries):
-                publisher.send(self._audit.output(done))
-
-    def _rate(self, wished: float, entries: Sequence[Entry]) -> float:
-        """Records a second: as wished, and never more than the set share of the first tiers' quotas."""
-        quotas = []
-        for name in {entry.enrichment for entry in entries}:
-            tier = self._topics.codecs.catalogue.enrichment(name).spec.tiers[0]
-            provider = self._settings.providers.get(tier.provider)
-            if provider is not None and provider.requests_per_minute:
-                quotas.append(provider.requests_per_minute / 60 * self._settings.dead_letters.quota_share)
-        most = min(quotas, default=0.0)
-        return min(wished, most) if wished and most else wished or most

@@ -1,0 +1,72 @@
+"""How far enrichments are behind, told by the topics and their groups alone: whether a worker runs or not."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from pipeline.catalogue import Catalogue, Enrichment
+from pipeline.errors import UsageError
+from pipeline.stream.admin import Admin, Lag
+from pipeline.stream.reader import read
+
+_WINDOW_S: Final = 60.0
+"""What a rate is counted over."""
+_MOST_READ: Final = 5000
+"""Records read to find the oldest that waits: those of one partition come before those of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One enrichment's backlog. `rate` is records a second, None until two looks were taken."""
+
+    lag: int
+    rate: float | None
+    oldest: datetime | None
+    """When the oldest record that is not done reached Kafka; None when none waits, or it may not be read."""
+
+
+class Backlog:
+    """Looks at all enrichments of a catalogue. For one thread at a time."""
+
+    def __init__(self, client: Mapping[str, str], catalogue: Catalogue) -> None:
+        self._client, self._catalogue = client, catalogue
+        self._admin: Admin | None = None
+        self._seen: dict[str, deque[tuple[float, int]]] = {}
+
+    def look(self) -> dict[str, Waiting]:
+        """By enrichment. Raises UnavailableError when Kafka is away, UsageError where something may not be asked."""
+        self._admin = self._admin or Admin(self._client)
+        return {name: self._waiting(self._admin, one) for name, one in self._catalogue.enrichments.items()}
+
+    def _waiting(self, admin: Admin, enrichment: Enrichment) -> Waiting:
+        lags = admin.lag(enrichment.group, [enrichment.input.topic])
+        done = sum(lag.committed or 0 for lag in lags)
+        lag = sum(lag.records for lag in lags)
+        return Waiting(lag, self._rate(enrichment.name, done), self._oldest(lags) if lag else None)
+
+    def _rate(self, name: str, done: int) -> float | None:
+        now = time.monotonic()
+        seen = self._seen.setdefault(name, deque())
+        seen.append((now, done))
+        while len(seen) > 2 and seen[1][0] < now - _WINDOW_S:
+            seen.popleft()
+        (began, before), took = seen[0], now - seen[0][0]
+        return max(0.0, (done - before) / took) if now > began else None
+
+    def _oldest(self, lags: list[Lag]) -> datetime | None:
+        starts = {(lag.topic, lag.partition): lag.committed or 0 for lag in lags if lag.records > 0}
+        first: dict[tuple[str, int], int] = {}
+        try:
+            for record in read(self._client, sorted({topic for topic, _ in starts}), start=starts, limit=_MOST_READ):
+                first.setdefault((record.topic, record.partition), record.timestamp_ms)
+                if len(first) == len(starts):
+                    break
+        except UsageError:
+            # Operators may not read inputs everywhere: how much waits is known all the same.
+            return None
+        return datetime.fromtimestamp(min(first.values()) / 1000, UTC) if first else None

@@ -1,0 +1,37 @@
+"""The page of one record's trace: input, prompt, answer, validation and output side by side."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.responses import Response
+
+from pipeline.console.visit import Visit
+from pipeline.moments import moment
+from pipeline.tracing import Trace
+
+_SINCE: Final = "1d"
+"""How far back an event is looked for when nobody says."""
+
+
+async def trace(visit: Visit) -> Response:
+    """The record that was named, redacted; without a name the question which."""
+    named, since = visit.form.text("named"), visit.form.text("since") or _SINCE
+    if not named:
+        return _page(visit, None, named, since, clear=False)
+    begin = moment(since, datetime.now(UTC))
+    found = await visit.office.desk.ask(lambda desk: desk.trace(named, begin))
+    return _page(visit, found, named, since, clear=False)
+
+
+async def reveal(visit: Visit) -> Response:
+    """The same in clear, for who may see personal data."""
+    named, why = visit.form.text("named"), visit.form.text("why")
+    begin = moment(visit.form.text("since") or _SINCE, datetime.now(UTC))
+    found = await visit.office.desk.do(lambda desk: desk.reveal_trace(visit.actor, named, begin, why))
+    return _page(visit, found, named, visit.form.text("since"), clear=True)
+
+
+def _page(visit: Visit, found: Trace | None, named: str, since: str, *, clear: bool) -> Response:
+    return visit.page("trace.html", found=found, named=named, since=since, clear=clear)
