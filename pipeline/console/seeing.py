@@ -16,7 +16,7 @@ from pipeline.console.visit import Visit
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.filter import Filter, Status
 from pipeline.deadletters.index import Entry, Group, Operation
-from pipeline.errors import Cause, Stage
+from pipeline.errors import Cause, Stage, UsageError
 
 _MOST_ROWS: Final = 100
 _MOST_GROUPS: Final = 50
@@ -53,30 +53,38 @@ async def dead_letters(visit: Visit) -> Response:
     """Groups and rows of what the form chose."""
     choice = Choice.of(visit.form)
 
-    def listed(desk: Desk) -> Listing:
-        wanted = choice.filter(desk)
+    def listed(desk: Desk) -> tuple[Listing, str]:
         everything = desk.stats(Filter())
-        return Listing(
+        tenants = sorted(filter(None, everything.by_tenant))
+        open_everywhere = everything.by_status.get(Status.OPEN, 0)
+        try:
+            wanted = choice.filter(desk)
+        except UsageError as error:
+            return Listing((), (), 0, tenants, open_everywhere), str(error)
+        found = Listing(
             groups=desk.groups(wanted, datetime.now(UTC)),
             entries=list(reversed(desk.letters(wanted, _MOST_ROWS))),
             total=sum(desk.causes(wanted).values()),
-            tenants=sorted(filter(None, everything.by_tenant)),
-            open_everywhere=everything.by_status.get(Status.OPEN, 0),
+            tenants=tenants,
+            open_everywhere=open_everywhere,
         )
+        return found, ""
 
-    listing = await visit.office.desk.ask(listed)
+    listing, problem = await visit.office.desk.ask(listed)
     topics = sorted({one.input.topic for one in visit.office.catalogue.enrichments.values()})
     closed = visit.form.text("closed")
     return visit.page(
         "dead_letters.html",
+        400 if problem else 200,
         listing=listing,
+        problem=problem,
         closed=int(closed) if closed.isdecimal() and len(closed) < 10 else None,
         most_groups=_MOST_GROUPS,
         choice=choice,
         topics=topics,
         causes=list(Cause),
         stages=list(Stage),
-        statuses=[*Status, ALL],
+        statuses=[*(status for status in Status if status is not Status.OPEN), ALL],
     )
 
 

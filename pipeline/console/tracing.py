@@ -8,6 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from pipeline.console.visit import Visit
+from pipeline.errors import UsageError
 from pipeline.moments import moment
 from pipeline.tracing import Trace
 
@@ -20,8 +21,11 @@ async def trace(visit: Visit) -> Response:
     named, since = visit.form.text("named"), visit.form.text("since") or _SINCE
     if not named:
         return _page(visit, None, named, since, clear=False)
-    begin = moment(since, datetime.now(UTC))
-    found = await visit.office.desk.ask(lambda desk: desk.trace(named, begin))
+    try:
+        begin = moment(since, datetime.now(UTC))
+        found = await visit.office.desk.ask(lambda desk: desk.trace(named, begin))
+    except UsageError as error:
+        return _page(visit, None, named, since, clear=False, problem=str(error))
     return _page(visit, found, named, since, clear=False)
 
 
@@ -33,5 +37,8 @@ async def reveal(visit: Visit) -> Response:
     return _page(visit, found, named, visit.form.text("since"), clear=True)
 
 
-def _page(visit: Visit, found: Trace | None, named: str, since: str, *, clear: bool) -> Response:
-    return visit.page("trace.html", found=found, named=named, since=since, clear=clear)
+def _page(
+    visit: Visit, found: Trace | None, named: str, since: str, *, clear: bool, problem: str = ""
+) -> Response:
+    status = 400 if problem else 200
+    return visit.page("trace.html", status, found=found, named=named, since=since, clear=clear, problem=problem)
