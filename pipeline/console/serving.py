@@ -17,6 +17,7 @@ from typing import Final
 import uvicorn
 
 from pipeline.catalogue import Catalogue
+from pipeline.console import workers
 from pipeline.console.access import Access, Pass, passed
 from pipeline.console.app import Console
 from pipeline.deadletters.actor import Actor, Role
@@ -43,17 +44,18 @@ def serve(settings: Settings, catalogue: Catalogue, told: Callable[[Opening], No
 
     Raises UsageError when nobody could sign in, or the address cannot be listened at.
     """
-    access, file = Access.of(settings.console), ""
-    if not access.anybody:
-        if not _of_this_machine(settings.console.host):
-            raise UsageError(
-                f"nobody could sign in at {settings.console.host}: set PIPELINE_CONSOLE__TOKENS_FILE, "
-                "or console.user_header for a proxy that signs people in"
-            )
-        file = str(CACHE_FOLDER / _TOKEN_FILE)
-        access = Access([_own_pass(settings, Path(file))])
-    console = Console(settings, catalogue, access, lambda: Desk.open(settings, catalogue))
+    access = Access.of(settings.console)
+    if not access.anybody and not _of_this_machine(settings.console.host):
+        raise UsageError(
+            f"nobody could sign in at {settings.console.host}: set PIPELINE_CONSOLE__TOKENS_FILE, "
+            "or console.user_header for a proxy that signs people in"
+        )
+    file = "" if access.anybody else str(CACHE_FOLDER / _TOKEN_FILE)
+    workers.addresses(settings)
     with _listening(settings.console.host, settings.console.port) as listener:
+        if file:
+            access = Access([_own_pass(settings, Path(file))])
+        console = Console(settings, catalogue, access, lambda: Desk.open(settings, catalogue))
         config = uvicorn.Config(
             console.application(),
             log_config=None,
@@ -64,9 +66,8 @@ def serve(settings: Settings, catalogue: Catalogue, told: Callable[[Opening], No
             timeout_graceful_shutdown=_GRACE_S,
             ws="none",
         )
-        server = uvicorn.Server(config)
         told(Opening(_url(listener), file, getpass.getuser() if file else ""))
-        _run(server, listener, seconds)
+        _run(uvicorn.Server(config), listener, seconds)
 
 
 def _run(server: uvicorn.Server, listener: socket.socket, seconds: float | None) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
 from pipeline.console.visit import Visit
 from pipeline.errors import UsageError
 from pipeline.moments import moment
-from pipeline.tracing import Trace
+
+if TYPE_CHECKING:
+    from pipeline.tracing import Trace
 
 _SINCE: Final = "1d"
 """How far back an event is looked for when nobody says."""
@@ -37,8 +39,6 @@ async def reveal(visit: Visit) -> Response:
     return _page(visit, found, named, visit.form.text("since"), clear=True)
 
 
-def _page(
-    visit: Visit, found: Trace | None, named: str, since: str, *, clear: bool, problem: str = ""
-) -> Response:
+def _page(visit: Visit, found: Trace | None, named: str, since: str, *, clear: bool, problem: str = "") -> Response:
     status = 400 if problem else 200
     return visit.page("trace.html", status, found=found, named=named, since=since, clear=clear, problem=problem)
