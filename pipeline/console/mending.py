@@ -113,7 +113,7 @@ async def closing(visit: Visit) -> Response:
         wanted = choice.filter(desk)
         return desk.causes(_open(wanted)), choice.written.get("until", now)
 
-    causes, until = await visit.office.desk.ask(counted)
+    causes, until = await visit.office.desk.do(counted)
     # What dies after this page was made is not closed by it.
     return visit.page("close.html", choice=choice, causes=causes, total=sum(causes.values()), until=until)
 

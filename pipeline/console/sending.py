@@ -38,7 +38,8 @@ async def preview(visit: Visit) -> Response:
         plan = desk.plan(visit.actor, choice.filter(desk), rate, force=force)
         return visit.office.runs.keep(visit.actor, plan, force, choice.query())
 
-    seen = await visit.office.desk.ask(planned)
+    # Who may not is refused in the audit: the next page is to show it.
+    seen = await visit.office.desk.do(planned)
     names = sorted({entry.enrichment for entry in seen.plan.due})
     return visit.page(
         "preview.html",

@@ -18,7 +18,7 @@ def test_a_token_names_a_person_and_their_roles() -> None:
     access = _access(tokens=TOKENS)
     found = access.by_token(PAT)
     assert found is not None
-    assert (found.name, found.roles) == ("pat", {Role.VIEWER, Role.OPERATOR})
+    assert (found.name, found.roles) == ("pat", frozenset({Role.VIEWER, Role.OPERATOR}))
     assert access.by_token(PAT[:-1]) is None
     assert access.by_token("") is None
     assert access.by_token("kim") is None
@@ -47,7 +47,7 @@ def test_a_proxy_is_believed_only_from_its_own_address() -> None:
     headers = {"X-User": "kim@example.org", "X-Roles": "operator, king,Viewer"}
     found = access.by_proxy("10.1.2.3", headers)
     assert found is not None
-    assert (found.name, found.roles) == ("kim@example.org", {Role.OPERATOR, Role.VIEWER})
+    assert (found.name, found.roles) == ("kim@example.org", frozenset({Role.OPERATOR, Role.VIEWER}))
     assert access.by_proxy("192.168.0.1", headers) is None
     assert access.by_proxy("testclient", headers) is None
     assert access.by_proxy("::1", {"X-User": "kim", "X-Roles": "king"}) is None
