@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from pipeline.catalogue import Catalogue
+from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.console import workers
 from pipeline.console.backlog import Backlog, Waiting
 from pipeline.console.spending import BudgetUse, Spending, Sum
@@ -35,6 +35,17 @@ class Pausing:
 
 
 @dataclass(frozen=True, slots=True)
+class TierView:
+    """A tier's model as the workers see it: the worst breaker, the largest use of a quota. Empty: nobody asked it."""
+
+    name: str
+    provider: str
+    model: str
+    breaker: str
+    quota_used: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class EnrichmentView:
     """One enrichment; None is what could not be found out."""
 
@@ -50,6 +61,9 @@ class EnrichmentView:
     """Workers that say they work for it."""
     in_flight: float
     paused: Sequence[Pausing]
+    tiers: Sequence[TierView]
+    budgets: Sequence[BudgetUse]
+    """Those that it draws on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,8 @@ class Overviews:
             working=sum(name in one.in_flight for one in asked),
             in_flight=sum(one.in_flight.get(name, 0) for one in asked),
             paused=[Pausing(one.address, one.paused[name]) for one in asked if name in one.paused],
+            tiers=_tiers(enrichment, asked),
+            budgets=[use for use in spending.budgets() if use.limit.enrichment in ("*", name)] if spending else [],
         )
 
     def _letters(self) -> Mapping[str, int]:
@@ -156,3 +172,21 @@ class Overviews:
         except PipelineError as error:
             troubles.append(str(error))
             return None
+
+
+_WORSE: Final = ("closed", "half_open", "open")
+
+
+def _tiers(enrichment: Enrichment, asked: Sequence[Worker]) -> list[TierView]:
+    found = []
+    for tier in enrichment.spec.tiers:
+        seen = [
+            model
+            for one in asked
+            for model in one.models
+            if (model.provider, model.model) == (tier.provider, tier.model)
+        ]
+        breaker = max((model.breaker for model in seen if model.breaker in _WORSE), key=_WORSE.index, default="")
+        used = max((model.quota_used for model in seen if model.quota_used is not None), default=None)
+        found.append(TierView(tier.name, tier.provider, tier.model, breaker, used))
+    return found

@@ -25,6 +25,8 @@ class Pages:
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
+            # Pages and code are of one version, also while another is put in their place.
+            auto_reload=False,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
