@@ -68,11 +68,18 @@ _DONE: Final[Mapping[str, Handler]] = {
 class Console:
     """Routes, sign-ins and answers of one console."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, access: Access, opener: Callable[[], Desk]) -> None:
-        """`opener` opens the desk: it is called when a page first needs it, on a thread."""
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        access: Access,
+        opener: Callable[[], Desk],
+        knock: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`opener` opens the desk when a page first needs it, on a thread; `knock` raises when Kafka is away."""
         self._access, self._https = access, settings.console.https
         self._sessions = Sessions(settings.console.session.total_seconds())
-        desk = SharedDesk(opener)
+        desk = SharedDesk(opener, knock)
         overviews = Overviews(settings, catalogue, desk.fresh)
         self._office = Office(settings, catalogue, desk, Runs(), overviews, Pages())
 

@@ -37,7 +37,7 @@ class Pages:
             "count": count,
             "words": words,
             "age": age,
-            "remedy": remedy,
+            "remedy": mends,
             "share": share,
         }
         self._environment.globals["static"] = static
@@ -73,6 +73,11 @@ def count(number: float | None) -> str:
 def words(name: object) -> str:
     """A name of the code as people read it."""
     return str(name).replace("_", " ")
+
+
+def mends(cause: str) -> str:
+    """What mends a cause; what commands call `--tier` is called tier on pages."""
+    return remedy(cause).replace(" --", " ")
 
 
 def share(ratio: float | None) -> str:

@@ -24,8 +24,11 @@ from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.desk import Desk
 from pipeline.errors import UsageError
 from pipeline.settings import CACHE_FOLDER, Settings
+from pipeline.stream.admin import Admin
 
 _TOKEN_FILE: Final = "console.token"
+_PATIENCE_S: Final = 3.0
+"""For Kafka to say that it is there."""
 _GRACE_S: Final = 2
 """For pages that are being sent when the end comes; live ones never end by themselves."""
 
@@ -55,10 +58,12 @@ def serve(settings: Settings, catalogue: Catalogue, told: Callable[[Opening], No
     with _listening(settings.console.host, settings.console.port) as listener:
         if file:
             access = Access([_own_pass(settings, Path(file))])
-        console = Console(settings, catalogue, access, lambda: Desk.open(settings, catalogue))
+        knocking = _Knocking(settings)
+        console = Console(settings, catalogue, access, lambda: Desk.open(settings, catalogue), knocking)
         config = uvicorn.Config(
             console.application(),
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             # Proxies are believed by the console's own rule, and nothing else of theirs.
@@ -68,6 +73,19 @@ def serve(settings: Settings, catalogue: Catalogue, told: Callable[[Opening], No
         )
         told(Opening(_url(listener), file, getpass.getuser() if file else ""))
         _run(uvicorn.Server(config), listener, seconds)
+
+
+class _Knocking:
+    """Asks Kafka for nothing, to know soon whether it is there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin: Admin | None = None
+
+    def __call__(self) -> None:
+        """Raises UnavailableError when it is not, UsageError when no cluster is named."""
+        self._admin = self._admin or Admin(self._settings.kafka.client(), _PATIENCE_S)
+        self._admin.cluster_id()
 
 
 def _run(server: uvicorn.Server, listener: socket.socket, seconds: float | None) -> None:

@@ -91,7 +91,7 @@ def test_a_new_operator_finds_what_died_and_sends_it_again_by_what_the_pages_say
         page.get_by_label("Tenant").select_option(scene.tenant)
         page.get_by_role("button", name="Show").click()
         expect(page.get_by_text("4 dead letters in 1 group")).to_be_visible()
-        expect(page.get_by_text("replay with a better --prompt or a stronger --tier")).to_be_visible()
+        expect(page.get_by_text("replay with a better prompt or a stronger tier")).to_be_visible()
         picture(page, "dead-letters")
         _clean(page)
         page.get_by_role("link", name="Example of answer invalid").click()
