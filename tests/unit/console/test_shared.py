@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -56,7 +56,7 @@ def test_a_long_reading_is_told_of_and_goes_on(tmp_path: Path, monkeypatch: pyte
 def test_a_desk_that_could_not_be_opened_is_opened_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "_AWAY_S", 0.0)
     made = OfflineDesk(Settings(), tmp_path)
-    answers = iter([UnavailableError("not yet"), made])
+    answers: Iterator[OfflineDesk | UnavailableError] = iter([UnavailableError("not yet"), made])
 
     def opener() -> OfflineDesk:
         found = next(answers)
