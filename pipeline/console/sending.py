@@ -15,7 +15,7 @@ from pipeline.console.choosing import Choice
 from pipeline.console.runs import Preview, Run, RunState, Wish
 from pipeline.console.visit import Visit
 from pipeline.deadletters.actor import Role
-from pipeline.deadletters.audit import Action
+from pipeline.deadletters.audit import Action, Result
 from pipeline.deadletters.canary import Verdict
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.filter import Filter, Status
@@ -120,6 +120,11 @@ class Standing:
         return self.run is not None and self.run.state is RunState.RUNNING
 
     @property
+    def unended(self) -> bool:
+        """Whether it was begun elsewhere, or before this console was, and nobody wrote its end."""
+        return self.run is None and self.result == Result.BEGUN
+
+    @property
     def settled(self) -> int:
         """Records that came out, one way or the other."""
         return self.outcomes.total() - self.outcomes[Status.REPLAYING]
@@ -127,7 +132,7 @@ class Standing:
     @property
     def finished(self) -> bool:
         """Nothing of it is to come."""
-        return not self.sending and not self.trouble and self.outcomes[Status.REPLAYING] == 0
+        return not (self.sending or self.unended or self.trouble or self.outcomes[Status.REPLAYING])
 
     @property
     def verdict(self) -> Verdict | None:
@@ -153,6 +158,8 @@ class Standing:
             return "Stopped"
         if self.sending:
             return "Waiting for the first records" if self.waits_for_first else "Sending"
+        if self.unended:
+            return "Not ended"
         return "Finished" if self.finished else "Sent, waiting for the workers"
 
 
@@ -228,11 +235,11 @@ async def replays(visit: Visit) -> Response:
 
     def listed(desk: Desk) -> Sequence[Past]:
         done = [one for one in desk.operations(_MOST_REPLAYS) if one.action == Action.REPLAY and one.replay_id]
-        ends = {one.replay_id: one for one in done if one.result != "begun"}
+        ends = {one.replay_id: one for one in done if one.result != Result.BEGUN}
         return [
             Past(one, ends.get(one.replay_id), desk.outcomes(one.replay_id))
             for one in reversed(done)
-            if one.result == "begun"
+            if one.result == Result.BEGUN
         ][:50]
 
     past = await visit.office.desk.ask(listed)
