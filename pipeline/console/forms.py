@@ -14,6 +14,8 @@ from pipeline.errors import UsageError
 _MOST_BYTES: Final = 4 << 20
 """More than the largest record that is taken."""
 _MOST_FIELDS: Final = 2000
+_LONGEST: Final = 500
+"""Characters of what is written into a line of a form; a record's fields have no such limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,17 @@ class Form:
     pairs: Sequence[tuple[str, str]] = ()
 
     def text(self, name: str) -> str:
-        """What was written there, without blanks around it; empty when nothing was."""
-        return next((value for found, value in self.pairs if found == name), "").strip()
+        """What was written there, without blanks around it; empty when nothing was. Raises UsageError beyond a line."""
+        written = next((value for found, value in self.pairs if found == name), "").strip()
+        if len(written) > _LONGEST:
+            raise UsageError(f"what stands in {name} is longer than {_LONGEST} characters")
+        return written
 
-    def texts(self, name: str) -> list[str]:
-        """All that was chosen under a name."""
-        return [value for found, value in self.pairs if found == name and value]
+    def why(self) -> str:
+        """The reason, which is kept for good. Raises UsageError when there is none."""
+        if not (written := self.text("why")):
+            raise UsageError("say why: it is kept with what you do")
+        return written
 
     def whole(self, name: str) -> str:
         """As it was written, blanks and all, with line ends as texts have them: a form sends others."""

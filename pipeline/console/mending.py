@@ -29,7 +29,7 @@ async def reveal(visit: Visit) -> Response:
     def revealed(desk: Desk) -> tuple[Story, Revealed]:
         desk.require(visit.actor, Action.REVEAL, Role.PRIVACY, why)
         found = desk.story(visit.form.text("id"))
-        return found, desk.reveal(visit.actor, found, why)
+        return found, desk.reveal(visit.actor, found, visit.form.why())
 
     found, opened = await visit.office.desk.do(revealed)
     return visit.page("dead_letter.html", told=story.told(found), revealed=opened, notice="")
@@ -56,7 +56,7 @@ async def edit(visit: Visit) -> Response:
             if found.entry.status is not Status.OPEN:
                 raise UsageError(f"{named} is not open any more: nothing was changed")
             text = fields.value(_schema(visit, found), _written(visit))
-            return found, desk.mend(visit.actor, found, text, why).fields, None
+            return found, desk.mend(visit.actor, found, text, visit.form.why()).fields, None
         except NotTakenError as error:
             return found, (), error
 
@@ -124,9 +124,7 @@ async def close(visit: Visit) -> Response:
 
     def closed(desk: Desk) -> int:
         desk.require(visit.actor, Action.RESOLVE, Role.OPERATOR, why)
-        if not why:
-            raise UsageError("say why they are closed: it is all that will be known of them")
-        return len(desk.resolve(visit.actor, _open(choice.filter(desk)), why))
+        return len(desk.resolve(visit.actor, _open(choice.filter(desk)), visit.form.why()))
 
     number = await visit.office.desk.do(closed)
     return visit.to(f"/dead-letters?closed={number}")
@@ -134,8 +132,13 @@ async def close(visit: Visit) -> Response:
 
 async def resume(visit: Visit) -> Response:
     """Tells the workers of an enrichment that their guard paused to go on."""
-    name = visit.request.path_params["name"]
-    await visit.office.desk.do(lambda desk: desk.resume(visit.actor, name, visit.form.text("why")))
+    name, why = visit.request.path_params["name"], visit.form.text("why")
+
+    def resumed(desk: Desk) -> None:
+        desk.require(visit.actor, Action.RESUME, Role.OPERATOR, why)
+        desk.resume(visit.actor, name, visit.form.why())
+
+    await visit.office.desk.do(resumed)
     visit.office.overviews.forget()
     return visit.to(f"/?{Choice({}).query(resumed=name)}")
 

@@ -64,10 +64,10 @@ async def send(visit: Visit) -> Response:
     def begun(desk: Desk) -> Run:
         desk.require(visit.actor, Action.REPLAY, Role.OPERATOR, why)
         seen = visit.office.runs.preview(visit.actor, form.text("preview"))
-        if not why:
-            raise UsageError("say why it can work now: it is kept with each record")
         wish = Wish(
-            why, Override(form.text("prompt"), form.text("tier")), desk.canary(None if number is None else int(number))
+            visit.form.why(),
+            Override(form.text("prompt"), form.text("tier")),
+            desk.canary(None if number is None else int(number)),
         )
         return visit.office.runs.begin(desk, visit.actor, seen, wish)
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from pipeline.console.visit import Visit
+from pipeline.deadletters.actor import Role
+from pipeline.deadletters.audit import Action
+from pipeline.deadletters.desk import Desk
 from pipeline.errors import UsageError
 from pipeline.moments import moment
 
@@ -35,7 +38,12 @@ async def reveal(visit: Visit) -> Response:
     """The same in clear, for who may see personal data."""
     named, why = visit.form.text("named"), visit.form.text("why")
     begin = moment(visit.form.text("since") or _SINCE, datetime.now(UTC))
-    found = await visit.office.desk.do(lambda desk: desk.reveal_trace(visit.actor, named, begin, why))
+
+    def revealed(desk: Desk) -> Trace:
+        desk.require(visit.actor, Action.REVEAL, Role.PRIVACY, why)
+        return desk.reveal_trace(visit.actor, named, begin, visit.form.why())
+
+    found = await visit.office.desk.do(revealed)
     return _page(visit, found, named, visit.form.text("since"), clear=True)
 
 

@@ -1,23 +1,21 @@
 """The operator's desk: everything a person can do with dead letters, for the command line and the console alike.
 
-Plain calls that block: an event loop gives them to a thread. What is read comes from the index, which `catch_up` keeps
-what the topics say; what is done goes to the topics, with its audit.
+Plain calls that block: an event loop gives them to a thread. What anybody may see is `SeeingDesk`'s; here is what takes
+a role, and goes to the topics with its audit.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import contract
-from pipeline.catalogue import Catalogue, Enrichment
+from pipeline.catalogue import Enrichment
 from pipeline.deadletters import transfer
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.audit import Action, Audit, Result, about
@@ -25,37 +23,24 @@ from pipeline.deadletters.canary import CanaryPolicy
 from pipeline.deadletters.changes import Change
 from pipeline.deadletters.closing import Closer
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Coordinates, Edit, Entry, Follower, Group, Index, Operation, Stats
-from pipeline.deadletters.index.following import Progress
+from pipeline.deadletters.index import Coordinates, Entry, Index
 from pipeline.deadletters.mending import Mended, Mender, Opened
 from pipeline.deadletters.overrides import NOTHING, Override
 from pipeline.deadletters.prices import CallPrices, list_price
 from pipeline.deadletters.quotas import allowed_rate
-from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
+from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.deadletters.replay import Plan, Replayer, Report, Told
+from pipeline.deadletters.seeing import SeeingDesk
+from pipeline.deadletters.seeing import Story as Story
 from pipeline.deadletters.sending import Order
 from pipeline.deadletters.values import Values
 from pipeline.errors import UsageError
-from pipeline.serde import TopicCodecs
-from pipeline.settings import CACHE_FOLDER, TABLES_FOLDER, Settings
-from pipeline.stream.admin import Admin
+from pipeline.settings import TABLES_FOLDER, Settings
 from pipeline.vault import Keyring
 
 if TYPE_CHECKING:
     from pipeline.redact import Redactor
     from pipeline.tracing import Trace, Tracer
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One dead letter, and all that was done with it. `entry` is its row, with the status it has now."""
-
-    entry: Entry
-    letter: DeadLetter
-    edits: Sequence[Edit]
-    operations: Sequence[Operation]
-    later: Sequence[Entry]
-    """Other dead letters of the same event, by time of death."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,83 +52,19 @@ class Revealed:
     diffs: Sequence[str]
 
 
-class Desk:
+class Desk(SeeingDesk):
     """Build it with `open`; everything raises UnavailableError when Kafka or the registry is away."""
 
     def __init__(self, settings: Settings, topics: DeadLetterTopics, index: Index) -> None:
-        self._settings, self._topics, self._index = settings, topics, index
-        self._follower = Follower(topics, index)
+        super().__init__(settings, topics, index)
         self._audit = Audit(topics)
-
-    @classmethod
-    def open(cls, settings: Settings, catalogue: Catalogue) -> Desk:
-        """The desk of the cluster that the settings name. Raises UsageError for missing settings."""
-        client = settings.kafka.client()
-        folder = Path(settings.dead_letters.index) if settings.dead_letters.index else CACHE_FOLDER / "dead-letters"
-        name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in Admin(client).cluster_id())
-        topics = DeadLetterTopics(TopicCodecs(catalogue, settings.registry), client)
-        return cls(settings, topics, Index(folder / f"{name}.sqlite"))
 
     def require(self, actor: Actor, action: Action, role: Role, why: str = "") -> None:
         """Before anything else is looked at for a deed. Raises NotAllowedError, and audits it."""
         with self._audit.watched(actor, action, role, why):
             pass
 
-    # ---- seeing
-
-    def catch_up(self, told: Callable[[Progress], None] = lambda _: None) -> int:
-        """Reads what is new in the topics; how many records."""
-        return self._follower.catch_up(told)
-
-    def topics(self, topic: str | None) -> list[str]:
-        """The dead-letter topics, or the one of that input topic. Raises UsageError when there is none."""
-        return self._topics.topics(topic)
-
-    def letters(self, wanted: Filter, limit: int = 0) -> Sequence[Entry]:
-        """Those that match, by time of death; of more than `limit` the newest, 0: all."""
-        return self._index.select(wanted, limit)
-
-    def causes(self, wanted: Filter) -> Counter[str]:
-        """How many match, by cause."""
-        return self._index.causes(wanted)
-
-    def groups(self, wanted: Filter, now: datetime) -> Sequence[Group]:
-        """By fingerprint, the largest first."""
-        return self._index.groups(wanted, now)
-
-    def stats(self, wanted: Filter) -> Stats:
-        """Numbers by everything there is a closed list of."""
-        return self._index.stats(wanted)
-
-    def news(self, wanted: Filter, number: int | None = None) -> tuple[Sequence[Entry], int]:
-        """Those that came into the index after the row `number` (None: none yet), and the number to ask with next."""
-        return ([], self._index.last_number()) if number is None else self._index.newer(wanted, number)
-
-    def outcomes(self, replay_id: str) -> Counter[Status]:
-        """How those stand that one replay sent."""
-        return self._index.statuses(replay_id)
-
-    def operations(self, limit: int = 0) -> Sequence[Operation]:
-        """What people did, the newest last."""
-        return self._index.operations(limit=limit)
-
-    def story(self, named: str) -> Story:
-        """All about the dead letter of an id, or the newest of an event. Raises UsageError when there is none."""
-        entries = self._index.select(Filter(ids=[named]))
-        if not entries:
-            raise UsageError(f"no dead letter {named}: pipeline dead-letters list --status all")
-        entry = entries[-1]
-        letter = next(self._topics.letters([(entry.at, entry.status)]), None)
-        if letter is None:
-            raise UsageError(f"dead letter {named} is no longer in its topic")
-        others = self._index.select(Filter(ids=[entry.event_id]))
-        return Story(
-            entry,
-            letter,
-            self._index.edits(entry.at),
-            self._index.operations(entry.at),
-            [one for one in others if one.at != entry.at],
-        )
+    # ---- personal data
 
     def reveal(self, actor: Actor, story: Story, why: str = "") -> Revealed:
         """Its values in clear; audited before they are given. Raises NotAllowedError, UsageError without a key."""

@@ -239,6 +239,16 @@ def test_a_filter_that_is_not_understood_stays_to_be_mended(offline: Offline, qu
     assert 'aria-label="Which dead letters"' in answer.text
 
 
+@pytest.mark.parametrize("path", ["/dead-letters/one", "/dead-letters/close", "/trace", "/enrichments/tickets/resume"])
+@pytest.mark.parametrize(("why", "said"), [(" ", "say why"), ("x" * 501, "longer than")])
+def test_what_is_done_needs_a_reason_of_a_line(offline: Offline, path: str, why: str, said: str) -> None:
+    offline.sign_in(KIM)
+    answer = offline.post(path, {**FORM, "why": why})
+    assert answer.status_code == 400
+    assert said in answer.text
+    assert [one.result for one in offline.desk.kept.operations if one.result == "done"] == []
+
+
 def test_all_at_once_are_never_closed(offline: Offline) -> None:
     offline.sign_in(KIM)
     answer = offline.post("/dead-letters/close", {"why": "too many", "status": "all"})
