@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +17,8 @@ from pipeline.deadletters.remedies import remedy
 
 FOLDER: Final = Path(__file__).parent
 STATIC: Final = FOLDER / "static"
+
+_ADDRESS: Final = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
 
 
 class Pages:
@@ -39,6 +42,7 @@ class Pages:
             "age": age,
             "remedy": mends,
             "share": share,
+            "identifier": identifier,
         }
         self._environment.globals["static"] = static
 
@@ -78,6 +82,11 @@ def words(name: object) -> str:
 def mends(cause: str) -> str:
     """What mends a cause; what commands call `--tier` is called tier on pages."""
     return remedy(cause).replace(" --", " ")
+
+
+def identifier(text: str) -> str:
+    """A name that a publisher chose, a key say. Some take e-mail addresses for it: those are not shown."""
+    return _ADDRESS.sub("[EMAIL]", text)
 
 
 def share(ratio: float | None) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from pipeline.console import story
 from pipeline.console.choosing import ALL, Choice
+from pipeline.console.pages import identifier
 from pipeline.console.visit import Visit
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.filter import Filter, Status
@@ -55,7 +56,7 @@ async def dead_letters(visit: Visit) -> Response:
 
     def listed(desk: Desk) -> tuple[Listing, str]:
         everything = desk.stats(Filter())
-        tenants = sorted(filter(None, everything.by_tenant))
+        tenants = sorted(name for name in everything.by_tenant if name and identifier(name) == name)
         open_everywhere = everything.by_status.get(Status.OPEN, 0)
         try:
             wanted = choice.filter(desk)
