@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 import traceback
@@ -30,6 +29,7 @@ from pipeline.console.runs import Runs
 from pipeline.console.security import SecurityHeaders
 from pipeline.console.sessions import COOKIE, Sessions
 from pipeline.console.shared import SharedDesk
+from pipeline.console.threads import on_thread
 from pipeline.console.visit import Visit
 from pipeline.deadletters.actor import Actor
 from pipeline.deadletters.desk import Desk
@@ -228,7 +228,7 @@ class Console:
     @asynccontextmanager
     async def _living(self, _: Starlette) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(self._office.runs.close)
+        await on_thread(self._office.runs.close)
 
 
 class _Static(StaticFiles):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from pipeline.console import story
 from pipeline.console.choosing import ALL, Choice
 from pipeline.console.pages import identifier
+from pipeline.console.threads import on_thread
 from pipeline.console.visit import Visit
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.filter import Filter, Status
@@ -26,7 +26,7 @@ _MOST_OPERATIONS: Final = 300
 
 async def overview(visit: Visit) -> Response:
     """Every enrichment at a glance."""
-    found = await asyncio.to_thread(visit.office.overviews.look)
+    found = await on_thread(visit.office.overviews.look)
     resumed = visit.form.text("resumed")
     known = resumed if resumed in visit.office.catalogue.enrichments else ""
     return visit.page("overview.html", overview=found, resumed=known)
@@ -34,7 +34,7 @@ async def overview(visit: Visit) -> Response:
 
 async def overview_part(visit: Visit) -> Response:
     """The same without the page around it, as it is looked at again and again."""
-    found = await asyncio.to_thread(visit.office.overviews.look)
+    found = await on_thread(visit.office.overviews.look)
     return HTMLResponse(visit.part("overview_part.html", overview=found))
 
 

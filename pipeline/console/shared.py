@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from pipeline.console.threads import on_thread
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.index.following import Progress
 from pipeline.errors import UnavailableError
@@ -46,7 +47,7 @@ class SharedDesk:
 
         try:
             async with asyncio.timeout(_LONGEST_S):
-                return await asyncio.to_thread(answered)
+                return await on_thread(answered)
         except TimeoutError:
             raise UnavailableError(
                 f"no answer within {_LONGEST_S:.0f} s: does the schema registry answer? (pipeline doctor says)"
@@ -61,7 +62,7 @@ class SharedDesk:
             finally:
                 self._read_at = 0.0
 
-        return await asyncio.to_thread(done)
+        return await on_thread(done)
 
     def fresh(self) -> Desk:
         """The desk, its index up to where the topics end. Blocks. Raises UnavailableError when Kafka is away."""
