@@ -56,7 +56,8 @@ def scene(
     worker = working.worker("tickets", log=folder / "worker.log")
     try:
         addresses = json.dumps([f"http://127.0.0.1:{port}/metrics", "http://127.0.0.1:9/metrics"])
-        with served(environment, folder, PIPELINE_CONSOLE__WORKERS=addresses) as console:
+        budget = {"PIPELINE_BUDGET__DAILY_USD": "5"}
+        with served(environment, folder, PIPELINE_CONSOLE__WORKERS=addresses, **budget) as console:
             yield Scene(console, job, run)
     finally:
         end(worker)
@@ -115,6 +116,18 @@ def test_a_new_operator_finds_what_died_and_sends_it_again_by_what_the_pages_say
         row = page.get_by_role("row").filter(has_text="the model answers validly again").first
         expect(row).to_contain_text("pat")
     assert len({row["ticket_id"] for row in scene.job.values("support.tickets.enriched.v1", scene.run)}) == 5
+
+
+def test_the_overview_tells_what_topics_and_workers_know(scene: Scene) -> None:
+    with scene.served.signed_in(VIC) as page:
+        card = page.get_by_role("region", name="tickets")
+        expect(card).to_contain_text("1 worker")
+        expect(card).to_contain_text("breaker closed", timeout=SLOW_MS)
+        expect(card.locator("dt", has_text="Cost today").locator("+ dd")).to_contain_text("simulated")
+        expect(card.locator("dt", has_text="Lag").locator("+ dd")).to_have_text("0", timeout=SLOW_MS)
+        expect(card.locator("dt", has_text="Rate").locator("+ dd")).to_contain_text("/s", timeout=SLOW_MS)
+        expect(page.get_by_role("row").filter(has_text="all tenants, all enrichments")).to_contain_text("$5.00")
+        expect(page.get_by_text("does not answer")).to_be_visible()
 
 
 def test_a_value_is_mended_with_its_mistakes_said_at_their_fields(scene: Scene) -> None:
@@ -201,7 +214,6 @@ def test_a_paused_enrichment_says_why_and_goes_on_when_it_is_told(scene: Scene, 
     with scene.served.signed_in(PAT) as page:
         notice = page.get_by_role("alert").filter(has_text="tickets is paused by its guard")
         expect(notice).to_contain_text("6 dead letters in a row have the fingerprint", timeout=SLOW_MS)
-        expect(page.get_by_text("does not answer")).to_be_visible()
         picture(page, "paused")
         page.get_by_label("Why it can go on").fill("it was a test")
         page.get_by_role("button", name="Resume tickets").click()
