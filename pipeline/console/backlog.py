@@ -35,6 +35,8 @@ class Backlog:
 
     def __init__(self, client: Mapping[str, str], catalogue: Catalogue) -> None:
         self._client, self._catalogue = client, catalogue
+        # One record of each partition is looked at: a backlog is not to be fetched for that again and again.
+        self._frugal = {**client, "max.partition.fetch.bytes": "65536", "queued.max.messages.kbytes": "1024"}
         self._admin: Admin | None = None
         self._seen: dict[str, deque[tuple[float, int]]] = {}
 
@@ -62,7 +64,7 @@ class Backlog:
         starts = {(lag.topic, lag.partition): lag.committed or 0 for lag in lags if lag.records > 0}
         first: dict[tuple[str, int], int] = {}
         try:
-            for record in read(self._client, sorted({topic for topic, _ in starts}), start=starts, limit=_MOST_READ):
+            for record in read(self._frugal, sorted({topic for topic, _ in starts}), start=starts, limit=_MOST_READ):
                 first.setdefault((record.topic, record.partition), record.timestamp_ms)
                 if len(first) == len(starts):
                     break
