@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from pipeline import contract, paths
 from pipeline.catalogue import Catalogue, Enrichment
-from pipeline.deadletters.envelope import EVENT_ID, kafka_time
+from pipeline.deadletters.envelope import kafka_time
+from pipeline.deadletters.history import EVENT_ID
 from pipeline.deadletters.index import Coordinates
 from pipeline.errors import RecordError, UsageError
 from pipeline.jsontext import to_json

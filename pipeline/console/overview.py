@@ -22,6 +22,8 @@ from pipeline.settings import Settings
 
 _FRESH_S: Final = 2.0
 _Found = TypeVar("_Found")
+_Letters = Mapping[Status, Mapping[str, int]]
+"""How many dead letters there are, by status and topic."""
 _COUNTING_S: Final = 1.0
 """How long a page waits for the ledger to be read on."""
 
@@ -56,6 +58,8 @@ class EnrichmentView:
     oldest_s: float | None
     """Age of the oldest record that waits, in seconds."""
     open_letters: int | None
+    waiting_letters: int
+    """Of the others, those that wait for their next try."""
     cost: Sum | None
     working: int
     """Workers that say they work for it."""
@@ -74,7 +78,6 @@ class Overview:
     enrichments: Sequence[EnrichmentView]
     workers: Sequence[Worker]
     budgets: Sequence[BudgetUse]
-    open_letters: int | None
     troubles: Sequence[str]
 
 
@@ -120,7 +123,6 @@ class Overviews:
             enrichments=views,
             workers=asked,
             budgets=spending.budgets() if spending else (),
-            open_letters=None if letters is None else sum(letters.values()),
             troubles=list(dict.fromkeys(troubles)),
         )
 
@@ -128,7 +130,7 @@ class Overviews:
         self,
         name: str,
         waiting: Waiting | None,
-        letters: Mapping[str, int] | None,
+        letters: _Letters | None,
         spending: Spending | None,
         asked: Sequence[Worker],
         now: datetime,
@@ -143,7 +145,8 @@ class Overviews:
             input=enrichment.input.topic,
             waiting=waiting,
             oldest_s=oldest,
-            open_letters=None if letters is None else letters.get(enrichment.dead_letters.topic, 0),
+            open_letters=None if letters is None else letters[Status.OPEN].get(enrichment.dead_letters.topic, 0),
+            waiting_letters=letters[Status.WAITING].get(enrichment.dead_letters.topic, 0) if letters else 0,
             cost=spending.today(name) if spending else None,
             working=sum(name in one.in_flight for one in asked),
             in_flight=sum(one.in_flight.get(name, 0) for one in asked),
@@ -152,8 +155,9 @@ class Overviews:
             budgets=[use for use in spending.budgets() if use.limit.enrichment in ("*", name)] if spending else [],
         )
 
-    def _letters(self) -> Mapping[str, int]:
-        return self._desk().stats(Filter(statuses=[Status.OPEN])).by_topic
+    def _letters(self) -> _Letters:
+        desk = self._desk()
+        return {status: desk.stats(Filter(statuses=[status])).by_topic for status in (Status.OPEN, Status.WAITING)}
 
     def _waiting(self) -> Mapping[str, Waiting]:
         self._backlog = self._backlog or Backlog(self._settings.kafka.client(), self._catalogue)

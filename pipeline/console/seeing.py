@@ -48,6 +48,7 @@ class Listing:
     tenants: Sequence[str]
     """All there are, for the form."""
     open_everywhere: int
+    waiting_everywhere: int
 
 
 async def dead_letters(visit: Visit) -> Response:
@@ -57,17 +58,18 @@ async def dead_letters(visit: Visit) -> Response:
     def listed(desk: Desk) -> tuple[Listing, str]:
         everything = desk.stats(Filter())
         tenants = sorted(name for name in everything.by_tenant if name and identifier(name) == name)
-        open_everywhere = everything.by_status.get(Status.OPEN, 0)
+        everywhere = [everything.by_status.get(status, 0) for status in (Status.OPEN, Status.WAITING)]
         try:
             wanted = choice.filter(desk)
         except UsageError as error:
-            return Listing((), (), 0, tenants, open_everywhere), str(error)
+            return Listing((), (), 0, tenants, *everywhere), str(error)
         found = Listing(
             groups=desk.groups(wanted, datetime.now(UTC)),
             entries=list(reversed(desk.letters(wanted, _MOST_ROWS))),
             total=sum(desk.causes(wanted).values()),
             tenants=tenants,
-            open_everywhere=open_everywhere,
+            open_everywhere=everywhere[0],
+            waiting_everywhere=everywhere[1],
         )
         return found, ""
 

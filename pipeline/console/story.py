@@ -10,8 +10,8 @@ from typing import Final, cast
 
 from pipeline.deadletters.audit import Action, Result
 from pipeline.deadletters.desk import Story
-from pipeline.deadletters.envelope import EVENT_ID
 from pipeline.deadletters.filter import Status
+from pipeline.deadletters.history import EVENT_ID
 from pipeline.deadletters.index import Entry
 
 _PLAIN: Final = frozenset({EVENT_ID, "traceparent"})

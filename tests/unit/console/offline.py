@@ -13,14 +13,15 @@ from pipeline.console.access import Access
 from pipeline.console.app import Console
 from pipeline.deadletters.audit import Audit
 from pipeline.deadletters.desk import Desk, Story
-from pipeline.deadletters.index import Entry, Index, Operation
+from pipeline.deadletters.index import Index, Operation
+from pipeline.deadletters.index.entry import Row
 from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.index.following import Progress
 from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.serde import TopicCodecs
 from pipeline.settings import CatalogueSettings, Settings
 from starlette.testclient import TestClient
-from tests.unit.deadletters.letters import DEAD, entry, letter, story
+from tests.unit.deadletters.letters import DEAD, letter, row, story
 
 KIM, PAT, VIC = "kim-token-0123456789abcdef", "pat-token-0123456789abcdef", "vic-token-0123456789abcdef"
 TOKENS = f"kim:viewer+operator+privacy:{KIM}\n# a remark\npat:viewer+operator:{PAT}\nvic:viewer:{VIC}\n"
@@ -42,10 +43,10 @@ class KeptAudit(Audit):
 class OfflineDesk(Desk):
     """One open dead letter; `trouble` is what every look at the topics raises."""
 
-    def __init__(self, settings: Settings, folder: Path, *letters: Entry) -> None:
+    def __init__(self, settings: Settings, folder: Path, *letters: Row) -> None:
         topics = DeadLetterTopics(TopicCodecs(load(CatalogueSettings()), settings.registry), {})
         index = Index(folder / "index.sqlite")
-        index.take(Batch(letters=list(letters or [entry()]), ends={(DEAD, 2): 100}, begins={(DEAD, 2): None}))
+        index.take(Batch(letters=list(letters or [row()]), ends={(DEAD, 2): 100}, begins={(DEAD, 2): None}))
         super().__init__(settings, topics, index)
         self.kept = self._audit = KeptAudit(topics)
         self.trouble: Exception | None = None
@@ -68,7 +69,7 @@ class Offline:
     settings: Settings = field(repr=False)
 
     @classmethod
-    def of(cls, folder: Path, *letters: Entry, peer: str = "testclient", **console: object) -> Offline:
+    def of(cls, folder: Path, *letters: Row, peer: str = "testclient", **console: object) -> Offline:
         settings = Settings.model_validate({"console": {"tokens": TOKENS, **console}})
         desk = OfflineDesk(settings, folder, *letters)
         made = Console(settings, load(settings.catalogue), Access.of(settings.console), lambda: desk)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pipeline.errors import UnavailableError
 from tests.unit.console.offline import KIM, PAT, SECRET, VIC, Offline
-from tests.unit.deadletters.letters import entry
+from tests.unit.deadletters.letters import row
 
 PAGES = (
     "/",
@@ -168,7 +168,7 @@ def test_every_page_is_strict_uncached_and_without_inline_code(offline: Offline,
 
 
 def test_an_address_that_a_publisher_took_for_a_key_is_not_shown(tmp_path: Path) -> None:
-    offline = Offline.of(tmp_path, entry(entity=SECRET, tenant_id=SECRET))
+    offline = Offline.of(tmp_path, row(entity=SECRET, tenant_id=SECRET))
     offline.sign_in(KIM)
     for page in ("/dead-letters", "/audit"):
         assert SECRET not in offline.browser.get(page).text
