@@ -16,6 +16,8 @@ from pipeline.stream.reader import read
 
 _WINDOW_S: Final = 60.0
 """What a rate is counted over."""
+_COUNTED: Final = 500
+"""Offsets up to which records are counted one by one: ends of transactions stand there, too, and wait for nobody."""
 _MOST_READ: Final = 5000
 """Records read to find the oldest that waits: those of one partition come before those of another."""
 
@@ -48,8 +50,8 @@ class Backlog:
     def _waiting(self, admin: Admin, enrichment: Enrichment) -> Waiting:
         lags = admin.lag(enrichment.group, [enrichment.input.topic])
         done = sum(lag.committed or 0 for lag in lags)
-        lag = sum(lag.records for lag in lags)
-        return Waiting(lag, self._rate(enrichment.name, done), self._oldest(lags) if lag else None)
+        behind, oldest = self._behind(lags)
+        return Waiting(behind, self._rate(enrichment.name, done), oldest)
 
     def _rate(self, name: str, done: int) -> float | None:
         now = time.monotonic()
@@ -60,15 +62,23 @@ class Backlog:
         (began, before), took = seen[0], now - seen[0][0]
         return max(0.0, (done - before) / took) if now > began else None
 
-    def _oldest(self, lags: list[Lag]) -> datetime | None:
+    def _behind(self, lags: list[Lag]) -> tuple[int, datetime | None]:
+        """How many records are behind, of many about how many; and when the oldest of them came."""
+        offsets = sum(lag.records for lag in lags)
         starts = {(lag.topic, lag.partition): lag.committed or 0 for lag in lags if lag.records > 0}
+        if not starts:
+            return 0, None
         first: dict[tuple[str, int], int] = {}
+        count, few = 0, offsets <= _COUNTED
         try:
-            for record in read(self._frugal, sorted({topic for topic, _ in starts}), start=starts, limit=_MOST_READ):
+            topics = sorted({topic for topic, _ in starts})
+            for record in read(self._frugal, topics, start=starts, limit=_MOST_READ):
+                count += 1
                 first.setdefault((record.topic, record.partition), record.timestamp_ms)
-                if len(first) == len(starts):
+                if not few and len(first) == len(starts):
                     break
         except UsageError:
             # Operators may not read inputs everywhere: how much waits is known all the same.
-            return None
-        return datetime.fromtimestamp(min(first.values()) / 1000, UTC) if first else None
+            return offsets, None
+        oldest = datetime.fromtimestamp(min(first.values()) / 1000, UTC) if first else None
+        return count if few else offsets, oldest
