@@ -2,7 +2,8 @@
 
     PipelineError
     ├── UsageError             the person can mend it: arguments, settings, catalogue          exit code 2
-    │   └── NotAllowedError    who asks has not the role for it
+    │   ├── NotAllowedError    who asks has not the role for it
+    │   └── NotTakenError      a value that a person wrote is not what its enrichment takes
     ├── UnavailableError       a service cannot be reached; nothing is lost, try again         exit code 1
     └── RecordError            this record cannot be enriched: a dead letter, at once
         ├── DecodeError        bytes that are not what the topic's setting says
@@ -21,9 +22,10 @@ A record that is merely early (open breaker, spent quota, registry away) raises 
 No message carries text of a record: messages are logged, exported and shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, Protocol
 
 
@@ -97,6 +99,14 @@ class NotAllowedError(UsageError):
     """Who asks has not the role for it; the message names the role."""
 
 
+class NotTakenError(UsageError):
+    """A value that a person wrote is not taken. `fields`: what is wrong, by the path of each; no value is quoted."""
+
+    def __init__(self, message: str, fields: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
 class UnavailableError(PipelineError):
     """A service cannot be reached; the message is one line that names it and what to do."""
 
@@ -152,6 +162,8 @@ class ContractError(RecordError):
 
     stage = Stage.CONTRACT
     cause = Cause.CONTRACT_BROKEN
+    fields: Mapping[str, str] = MappingProxyType({})
+    """What is wrong by the path of the field, where it is known; without values."""
 
 
 class RedactionError(RecordError):

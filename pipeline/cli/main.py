@@ -26,6 +26,7 @@ class _Entry:
 _COMMANDS = {
     "ask": _Entry("pipeline.cli.ask", "Ask an enrichment's models about the records of a file, without Kafka."),
     "config": _Entry("pipeline.cli.config", "Show every setting, its value and where it comes from."),
+    "console": _Entry("pipeline.cli.console", "Serve the operators' web console."),
     "consume": _Entry("pipeline.cli.consume", "Show the committed records of a topic, decoded."),
     "dead-letters": _Entry(
         "pipeline.cli.dead_letters", "See what could not be enriched and why, mend it, send it again."

@@ -53,7 +53,11 @@ def read_json(model: type[BaseModel], data: bytes) -> dict[str, object]:
     try:
         return model.model_validate_json(data).model_dump()
     except ValidationError as error:
-        raise ContractError("; ".join(problems(error))) from None
+        lines = problems(error)
+        broken = ContractError("; ".join(lines))
+        told = [line.partition(": ") for line in reversed(lines)]
+        broken.fields = {where: what for where, _, what in told}
+        raise broken from None
 
 
 def problems(error: ValidationError, most: int = 8) -> list[str]:

@@ -1,61 +1,46 @@
 """The operator's desk: everything a person can do with dead letters, for the command line and the console alike.
 
-Plain calls that block: an event loop gives them to a thread. What is read comes from the index, which `catch_up` keeps
-what the topics say; what is done goes to the topics, with its audit.
+Plain calls that block: an event loop gives them to a thread. What anybody may see is `SeeingDesk`'s; here is what takes
+a role, and goes to the topics with its audit.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import contract
-from pipeline.catalogue import Catalogue, Enrichment
+from pipeline.catalogue import Enrichment
 from pipeline.deadletters import transfer
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.audit import Action, Audit, Result, about
 from pipeline.deadletters.canary import CanaryPolicy
 from pipeline.deadletters.changes import Change
+from pipeline.deadletters.closing import Closer
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Edit, Entry, Follower, Group, Index, Operation, Stats
-from pipeline.deadletters.index.following import Progress
-from pipeline.deadletters.ledgers import STATUS_TOPIC
+from pipeline.deadletters.index import Coordinates, Entry, Index
 from pipeline.deadletters.mending import Mended, Mender, Opened
 from pipeline.deadletters.overrides import NOTHING, Override
 from pipeline.deadletters.prices import CallPrices, list_price
-from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
+from pipeline.deadletters.quotas import allowed_rate
+from pipeline.deadletters.reading import DeadLetterTopics
 from pipeline.deadletters.replay import Plan, Replayer, Report, Told
+from pipeline.deadletters.seeing import SeeingDesk
+from pipeline.deadletters.seeing import Story as Story
 from pipeline.deadletters.sending import Order
 from pipeline.deadletters.values import Values
 from pipeline.errors import UsageError
-from pipeline.serde import TopicCodecs
-from pipeline.settings import CACHE_FOLDER, TABLES_FOLDER, Settings
-from pipeline.stream.admin import Admin
-from pipeline.stream.publisher import Publisher
-from pipeline.stream.record import Output
+from pipeline.settings import TABLES_FOLDER, Settings
 from pipeline.vault import Keyring
 
 if TYPE_CHECKING:
     from pipeline.redact import Redactor
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """One dead letter, and all that was done with it. `entry` is its row, with the status it has now."""
-
-    entry: Entry
-    letter: DeadLetter
-    edits: Sequence[Edit]
-    operations: Sequence[Operation]
-    later: Sequence[Entry]
-    """Other dead letters of the same event, by time of death."""
+    from pipeline.tracing import Trace, Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,78 +52,19 @@ class Revealed:
     diffs: Sequence[str]
 
 
-class Desk:
+class Desk(SeeingDesk):
     """Build it with `open`; everything raises UnavailableError when Kafka or the registry is away."""
 
     def __init__(self, settings: Settings, topics: DeadLetterTopics, index: Index) -> None:
-        self._settings, self._topics, self._index = settings, topics, index
-        self._follower = Follower(topics, index)
+        super().__init__(settings, topics, index)
         self._audit = Audit(topics)
 
-    @classmethod
-    def open(cls, settings: Settings, catalogue: Catalogue) -> Desk:
-        """The desk of the cluster that the settings name. Raises UsageError for missing settings."""
-        client = settings.kafka.client()
-        folder = Path(settings.dead_letters.index) if settings.dead_letters.index else CACHE_FOLDER / "dead-letters"
-        name = "".join(sign if sign.isalnum() or sign in "-_" else "_" for sign in Admin(client).cluster_id())
-        topics = DeadLetterTopics(TopicCodecs(catalogue, settings.registry), client)
-        return cls(settings, topics, Index(folder / f"{name}.sqlite"))
+    def require(self, actor: Actor, action: Action, role: Role, why: str = "") -> None:
+        """Before anything else is looked at for a deed. Raises NotAllowedError, and audits it."""
+        with self._audit.watched(actor, action, role, why):
+            pass
 
-    # ---- seeing
-
-    def catch_up(self, told: Callable[[Progress], None] = lambda _: None) -> int:
-        """Reads what is new in the topics; how many records."""
-        return self._follower.catch_up(told)
-
-    def topics(self, topic: str | None) -> list[str]:
-        """The dead-letter topics, or the one of that input topic. Raises UsageError when there is none."""
-        return self._topics.topics(topic)
-
-    def letters(self, wanted: Filter, limit: int = 0) -> Sequence[Entry]:
-        """Those that match, by time of death; of more than `limit` the newest, 0: all."""
-        return self._index.select(wanted, limit)
-
-    def causes(self, wanted: Filter) -> Counter[str]:
-        """How many match, by cause."""
-        return self._index.causes(wanted)
-
-    def groups(self, wanted: Filter, now: datetime) -> Sequence[Group]:
-        """By fingerprint, the largest first."""
-        return self._index.groups(wanted, now)
-
-    def stats(self, wanted: Filter) -> Stats:
-        """Numbers by everything there is a closed list of."""
-        return self._index.stats(wanted)
-
-    def news(self, wanted: Filter, number: int | None = None) -> tuple[Sequence[Entry], int]:
-        """Those that came into the index after the row `number` (None: none yet), and the number to ask with next."""
-        return ([], self._index.last_number()) if number is None else self._index.newer(wanted, number)
-
-    def outcomes(self, replay_id: str) -> Counter[Status]:
-        """How those stand that one replay sent."""
-        return self._index.statuses(replay_id)
-
-    def operations(self, limit: int = 0) -> Sequence[Operation]:
-        """What people did, the newest last."""
-        return self._index.operations(limit=limit)
-
-    def story(self, named: str) -> Story:
-        """All about the dead letter of an id, or the newest of an event. Raises UsageError when there is none."""
-        entries = self._index.select(Filter(ids=[named]))
-        if not entries:
-            raise UsageError(f"no dead letter {named}: pipeline dead-letters list --status all")
-        entry = entries[-1]
-        letter = next(self._topics.letters([(entry.at, entry.status)]), None)
-        if letter is None:
-            raise UsageError(f"dead letter {named} is no longer in its topic")
-        others = self._index.select(Filter(ids=[entry.event_id]))
-        return Story(
-            entry,
-            letter,
-            self._index.edits(entry.at),
-            self._index.operations(entry.at),
-            [one for one in others if one.at != entry.at],
-        )
+    # ---- personal data
 
     def reveal(self, actor: Actor, story: Story, why: str = "") -> Revealed:
         """Its values in clear; audited before they are given. Raises NotAllowedError, UsageError without a key."""
@@ -153,6 +79,21 @@ class Desk:
             self._audit.write(*about(done, [story.entry]))
             return found
 
+    def trace(self, named: str, since: datetime) -> Trace:
+        """The way of a record, without personal data. `named` is a dead letter, an event, or where its input stands;
+        an event of which none died is looked for since then. Raises UsageError when there is none.
+        """
+        return self._tracer.trace(self._place(named, since))
+
+    def reveal_trace(self, actor: Actor, named: str, since: datetime, why: str) -> Trace:
+        """The same in clear; audited before it is given. Raises NotAllowedError."""
+        with self._audit.watched(actor, Action.REVEAL, Role.PRIVACY, why, f"trace of {named}"):
+            at = self._place(named, since)
+            found = self._tracer.trace(at, clear=True)
+            done = self._audit.operation(actor, Action.REVEAL, Result.DONE, why, f"trace of {at}")
+            self._audit.write(replace(done, event_id=found.event_id))
+            return found
+
     # ---- mending
 
     def open_value(self, actor: Actor, story: Story) -> Opened:
@@ -163,6 +104,14 @@ class Desk:
         """Keeps a value as a person wrote it. Raises UsageError that names the field when it is not taken."""
         with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {opened.letter.id}"):
             mended = self._mender.accept(opened, text)
+            if mended.fields:
+                self._mender.keep(actor, [mended], why)
+            return mended
+
+    def mend(self, actor: Actor, story: Story, text: str, why: str) -> Mended:
+        """`edit` for who knows the value already, from `open_value`: it is opened, and given to nobody."""
+        with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {story.entry.id}"):
+            mended = self._mender.accept(self._mender.open(story.letter, story.edits), text)
             if mended.fields:
                 self._mender.keep(actor, [mended], why)
             return mended
@@ -191,7 +140,7 @@ class Desk:
             if not why.strip():
                 raise UsageError("say --why: it is all that will be known of them")
             entries = [e for e in self._index.select(wanted) if e.status is Status.OPEN]
-            self._close(actor, entries, why, Action.RESOLVE)
+            self._closer.close(actor, entries, why, Action.RESOLVE)
             return entries
 
     # ---- replaying
@@ -209,7 +158,13 @@ class Desk:
         with self._audit.watched(actor, Action.REPLAY, Role.OPERATOR):
             entries = self._index.select(wanted)
             prices = CallPrices(entries, functools.partial(list_price, self._topics.codecs.catalogue, self._settings))
-            return self._replayer.plan(entries, self._rate(rate, entries), prices, force=force, told=told)
+            return self._replayer.plan(
+                entries,
+                allowed_rate(rate, entries, self._topics.codecs.catalogue, self._settings),
+                prices,
+                force=force,
+                told=told,
+            )
 
     def replay(
         self,
@@ -275,7 +230,7 @@ class Desk:
             self.catch_up()
             closed = {one.id: one for one in new if one.status is not Status.OPEN}
             entries = [e for e in self._index.select(Filter(ids=[*closed])) if e.id in closed] if closed else []
-            self._close(actor, entries, "dealt with where it was exported", Action.IMPORT)
+            self._closer.close(actor, entries, "dealt with where it was exported", Action.IMPORT)
             done = self._audit.operation(actor, Action.IMPORT, Result.DONE, detail=f"{len(new)} of {len(wanted)}")
             self._audit.write(done)
             return len(new), len(wanted)
@@ -299,6 +254,10 @@ class Desk:
         return Keyring.parse(keys.get_secret_value())
 
     @cached_property
+    def _closer(self) -> Closer:
+        return Closer(self._topics, self._audit)
+
+    @cached_property
     def _values(self) -> Values:
         return Values(self._topics, self._keyring)
 
@@ -310,37 +269,24 @@ class Desk:
     def _replayer(self) -> Replayer:
         return Replayer(self._topics, self._index, self._follower, self._values, self._keyring)
 
+    @cached_property
+    def _tracer(self) -> Tracer:
+        # What makes prompts takes seconds to import: only who traces waits for it.
+        from pipeline.tracing import Tracer
+
+        tenant_key = self._keyring.tenant_key if self._settings.vault.keys is not None else None
+        return Tracer(self._topics.codecs, self._topics.client, self._redactor, tenant_key)
+
+    def _place(self, named: str, since: datetime) -> Coordinates:
+        """Where the input record of a name stands; dead letters are known at once."""
+        if known := self._index.select(Filter(ids=[named])):
+            first = known[0]
+            return Coordinates(first.source_topic, first.source_partition, first.source_offset)
+        return self._tracer.place(named, since)
+
     def _redactor(self, enrichment: Enrichment) -> Redactor:
         # Its tables take longer to load than most commands take.
         from pipeline.redact import RedactionPolicy, Redactor
 
         policy = RedactionPolicy.from_mapping(enrichment.spec.redaction)
         return Redactor(policy, TABLES_FOLDER, model=self._settings.redaction.ner_model)
-
-    def _close(self, actor: Actor, entries: Sequence[Entry], why: str, action: Action) -> None:
-        codec = self._topics.codec(STATUS_TOPIC)
-        now = datetime.now(UTC)
-        with Publisher(self._topics.client) as publisher:
-            for entry in entries:
-                note = {
-                    "dead_letter": entry.at.as_record(),
-                    "event_id": entry.event_id,
-                    "status": "RESOLVED",
-                    "at": now,
-                    "by": actor.name,
-                    "why": why,
-                }
-                publisher.send(Output(STATUS_TOPIC, str(entry.at).encode(), codec.encode(note)))
-            for done in about(self._audit.operation(actor, action, Result.DONE, why), entries):
-                publisher.send(self._audit.output(done))
-
-    def _rate(self, wished: float, entries: Sequence[Entry]) -> float:
-        """Records a second: as wished, and never more than the set share of the first tiers' quotas."""
-        quotas = []
-        for name in {entry.enrichment for entry in entries}:
-            tier = self._topics.codecs.catalogue.enrichment(name).spec.tiers[0]
-            provider = self._settings.providers.get(tier.provider)
-            if provider is not None and provider.requests_per_minute:
-                quotas.append(provider.requests_per_minute / 60 * self._settings.dead_letters.quota_share)
-        most = min(quotas, default=0.0)
-        return min(wished, most) if wished and most else wished or most

@@ -18,7 +18,7 @@ from pipeline.deadletters.index import Edit, Operation
 from pipeline.deadletters.ledgers import EDIT_TOPIC
 from pipeline.deadletters.reading import DeadLetter, DeadLetterTopics
 from pipeline.deadletters.values import Values
-from pipeline.errors import RecordError, UsageError
+from pipeline.errors import ContractError, NotTakenError, RecordError, UsageError
 from pipeline.jsontext import to_json
 from pipeline.serde import decode_now
 from pipeline.stream.publisher import Publisher
@@ -69,7 +69,10 @@ class Mender:
         return Opened(letter, self._readable(letter, value or b""))
 
     def accept(self, opened: Opened, text: str) -> Mended:
-        """The value as a person wrote it. Raises UsageError that names what is wrong, without quoting the value."""
+        """The value as a person wrote it. Raises UsageError that names what is wrong, without quoting the value.
+
+        Where fields are to blame it is a NotTakenError that tells them apart.
+        """
         enrichment = self._enrichment(opened.letter)
         if not text.strip():
             raise UsageError("the value is empty: nothing was changed")
@@ -83,10 +86,12 @@ class Mender:
             value = self._topics.codec(enrichment.input.topic).encode(record)
             self._acceptance(enrichment).check(value)
         except RecordError as error:
-            raise UsageError(f"{enrichment.name} does not take it: {error.message}") from None
+            fields = error.fields if isinstance(error, ContractError) else {}
+            raise NotTakenError(f"{enrichment.name} does not take it: {error.message}", fields) from None
         # The model drops what it does not know; a misspelt name would be lost without a word.
         if strange := sorted(_names(written) - _names_of(opened.text) - record.keys()):
-            raise UsageError(f"{enrichment.name} does not take it: there is no field {strange[0]}")
+            message = f"{enrichment.name} does not take it: there is no field {strange[0]}"
+            raise NotTakenError(message, {strange[0]: "there is no such field"})
         after = self._readable(opened.letter, value)
         return Mended(opened.letter, value, tuple(_changed(opened.text, after)), _diff(opened.text, after))
 

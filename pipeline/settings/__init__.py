@@ -22,6 +22,7 @@ from pipeline.settings.places import CACHE_FOLDER, TABLES_FOLDER, secret
 from pipeline.settings.sections import (
     BudgetSettings,
     CatalogueSettings,
+    ConsoleSettings,
     DeadLetterSettings,
     Duration,
     EngineSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "TABLES_FOLDER",
     "BudgetSettings",
     "CatalogueSettings",
+    "ConsoleSettings",
     "DeadLetterSettings",
     "Duration",
     "EngineSettings",
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     guard: GuardSettings = GuardSettings()
     dead_letters: DeadLetterSettings = DeadLetterSettings()
     budget: BudgetSettings = BudgetSettings()
+    console: ConsoleSettings = ConsoleSettings()
 
     @classmethod
     def settings_customise_sources(

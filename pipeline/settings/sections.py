@@ -204,6 +204,27 @@ class DeadLetterSettings(Section):
     """For so long the outcome of the first records is waited for."""
 
 
+class ConsoleSettings(Section):
+    """The operators' web console: where it listens, who may sign in, which workers it asks."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8600
+    tokens: SecretStr | None = None
+    """Who may sign in: `name:role+role:token`, several with blanks or lines between them."""
+    user_header: str = ""
+    """Header in which a proxy names who signed in there; empty: no proxy does."""
+    roles_header: str = ""
+    """Header in which it names their roles, with commas between them."""
+    proxies: tuple[str, ...] = ()
+    """Addresses or networks of these proxies: from anywhere else the headers are not believed."""
+    https: bool = False
+    """Reached by https only, through a proxy: cookies are sent over nothing else."""
+    session: Duration = timedelta(hours=8)
+    """For so long a sign-in holds."""
+    workers: tuple[str, ...] = ()
+    """Where workers tell of themselves (`http://host:9464/metrics`); empty: this machine's `telemetry.metrics_port`."""
+
+
 class LimitSettings(Section):
     """One budget: US dollars, tokens or both (0: any number) for a tenant, an enrichment, or all together (`*`)."""
 

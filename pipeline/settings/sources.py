@@ -57,7 +57,7 @@ _VENDORS: Mapping[str, object] = {
     "openai": {"wire": "openai", "api_key_env": "OPENAI_API_KEY"},
     "anthropic": {"wire": "anthropic", "api_key_env": "ANTHROPIC_API_KEY"},
 }
-SECRETS = frozenset({"sasl_password", "password", "keys", "api_key"})
+SECRETS = frozenset({"sasl_password", "password", "keys", "api_key", "tokens"})
 _WHO = frozenset({"wire", "base_url", "api_key", "api_key_env", "simulated"})
 """Settings of a provider that say who is asked; the others only say how much."""
 

@@ -163,6 +163,15 @@ def _paused(status: WorkerStatus) -> Iterable[Observation]:
     ]
 
 
+def _reasons(status: WorkerStatus) -> Iterable[Observation]:
+    """1 with the guard's own words, for as long as it pauses: they hold numbers and a fingerprint."""
+    return [
+        Observation(1, {"enrichment": name, "reason": engine.paused_reason})
+        for name, engine in status.engines.items()
+        if engine.paused_reason is not None
+    ]
+
+
 def _held(status: WorkerStatus) -> Iterable[Observation]:
     return [Observation(status.gateway.held)]
 
@@ -197,6 +206,7 @@ _GAUGES: tuple[tuple[str, str, str, _Observe], ...] = (
     ("pipeline_breaker_state", "", "1 for the state a breaker is in", _breaker),
     ("pipeline_quota_sharing", "", "1 for how quotas are shared with other workers", _sharing),
     ("pipeline_paused", "", "1 while too many dead letters pause an enrichment", _paused),
+    ("pipeline_paused_reason", "", "1 with why the guard pauses an enrichment", _reasons),
     ("pipeline_second_chance_waiting", "", "Dead letters that wait for their next try", _chance("waiting")),
     ("pipeline_budget_held_records", "", "Records that wait because a budget is spent", _held),
 )

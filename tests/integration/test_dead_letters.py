@@ -7,17 +7,16 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from pipeline.settings import Settings
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.record import Output
+from tests.integration.faults import fault
 from tests.integration.job import COMMAND, Job
 
 INPUT, ENRICHED, DEAD = "support.tickets.v1", "support.tickets.enriched.v1", "support.tickets.v1.dead-letters"
@@ -35,7 +34,7 @@ def test_what_died_of_a_fault_is_enriched_once_after_it_was_mended(job: Job, set
         }
         for number in range(5)
     ]
-    with _fault(settings, "schema_violation"):
+    with fault(settings, "schema_violation"):
         job.publish(INPUT, tickets)
         job.command("run", "tickets", "--until-idle", "1")
     ours = ("--tenant", tenant)
@@ -205,22 +204,6 @@ def _poisoned(job: Job, settings: Settings, count: int, *, run: bool = True) -> 
     if run:
         job.command("run", "tickets", "--until-idle", "1")
     return events
-
-
-@contextmanager
-def _fault(settings: Settings, name: str) -> Iterator[None]:
-    """All answers of both providers have it."""
-    address = settings.providers["openai"].base_url.removesuffix("/openai/v1") + "/control"
-
-    def change(faults: Mapping[str, float] | None) -> None:
-        body = json.dumps({wire: {"faults": faults} for wire in ("openai", "anthropic")}).encode()
-        urllib.request.urlopen(urllib.request.Request(address, body), timeout=10).close()
-
-    change({name: 1.0})
-    try:
-        yield
-    finally:
-        change(None)
 
 
 def _listed(job: Job, *options: str) -> list[Row]:

@@ -11,7 +11,7 @@ import pytest
 from pipeline import catalogue, settings
 from pipeline.cli import main as entry
 
-OWN = ("ask", "fallback", "topics", "schemas", "publish", "consume", "config", "doctor")
+OWN = ("ask", "fallback", "topics", "schemas", "publish", "consume", "config", "console", "doctor")
 
 
 @pytest.fixture(autouse=True)
