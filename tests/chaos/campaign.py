@@ -12,6 +12,7 @@ import argparse
 import functools
 import json
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from pipeline.errors import UnavailableError
 from pipeline.stream.admin import Admin, Topic
 from pipeline.stream.committed import committed
 from pipeline.stream.kafka import Consumer, KafkaException, Producer
+from pipeline.stream.policy import EnginePolicy
 from pipeline.stream.reader import read
 from pipeline.stream.record import Record
 from tests.chaos.checker import Coordinates, Verdict, check
@@ -39,6 +41,7 @@ KEYS = 2_000
 CONCURRENCY = 200
 REPEATED = 3 * CONCURRENCY + 100
 """Calls that one loss may repeat: what was in flight, and what was finished and not committed (500 at most)."""
+_REVOKED = re.compile(r"revoked \[.*took (\S+) s")
 POISON = 500
 """Every how many records one fails."""
 LARGE = 3
@@ -186,7 +189,11 @@ class Campaign:
         if answered != ledger:
             without = len(answered - ledger), len(ledger - answered)
             self._wrong.append("{} outputs without usage, {} usages without output".format(*without))
-        losses = sum(log.read_text().count(" lost [") for log in self._folder.glob("*.log"))
+        said = [log.read_text() for log in self._folder.glob("*.log")]
+        losses = sum(log.count(" lost [") for log in said)
+        # Given back after all the patience there is: what was finished and could not be committed is called for again.
+        patience = EnginePolicy().patience.total_seconds()
+        losses += sum(float(took) >= patience for log in said for took in _REVOKED.findall(log))
         # Without brokers each may be expelled, also one that is just giving its partitions back.
         losses += sum(len(WORKERS) for fault in self._faults if fault.kind is Kind.NO_BROKER)
         calls = sum(1 for path in self._folder.glob("*.calls") for _ in path.open())
