@@ -13,7 +13,6 @@ from pipeline.errors import UsageError
 
 FALLBACK = "fallback"
 """The tier that stands in the provenance of a safe answer."""
-_DEAD_LETTER = "enrichment.dead-letter"
 _WRITTEN = frozenset({"event_id", "tenant_id", "source", "enriched_at", "provenance"})
 """Fields of every output record, beside the entity and the answer."""
 
@@ -93,9 +92,8 @@ def _check_rest(where: str, said: Mapping[str, object], fallback: Mapping[str, o
 def check_access(spec: EnrichmentSpec, known: Catalogue) -> None:
     """The topics' own files name the enrichment, so that rights derived from them suffice. Raises UsageError."""
     worker = group_of(spec.name)
-    letters = known.topic(spec.dead_letters).value
-    if (letters.format, letters.schema_) != (Format.AVRO, _DEAD_LETTER):
-        raise UsageError(f"topic {spec.dead_letters} does not hold {_DEAD_LETTER} in Avro")
+    if known.topic(spec.dead_letters).value.format is not Format.AVRO:
+        raise UsageError(f"topic {spec.dead_letters} does not hold Avro: dead letters are nothing else")
     if worker not in known.topic(spec.input).consumers:
         raise UsageError(f"topic {spec.input} does not name {worker} among its consumers")
     for topic in (spec.output, spec.dead_letters, spec.audit, spec.usage):

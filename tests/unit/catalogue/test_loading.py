@@ -199,4 +199,4 @@ class TestSecondChance:
 def test_dead_letters_are_avro(checkout: Path, load: Load) -> None:
     path = checkout / "topics/logistics.delivery-notes.v1.dead-letters.yaml"
     path.write_text(path.read_text().replace("format: avro", "format: json"))
-    assert "does not hold enrichment.dead-letter in Avro" in _said(load)
+    assert "does not hold Avro: dead letters are nothing else" in _said(load)
