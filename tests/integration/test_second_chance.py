@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from pipeline import catalogue
+from pipeline.catalogue import second_chance_group
 from pipeline.deadletters import story
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.desk import Desk
@@ -26,6 +27,7 @@ from pipeline.deadletters.history import EVENT_ID
 from pipeline.deadletters.index import Entry
 from pipeline.serde import TopicCodecs
 from pipeline.settings import Settings
+from pipeline.stream.kafka import AdminClient
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.reader import read
 from pipeline.stream.record import Output
@@ -201,6 +203,29 @@ def test_a_newer_record_of_its_entity_overtakes_it(case: Callable[[Sequence[str]
     assert late.events(ENRICHED) == {"T-2": 1, "U-1": 1}
 
 
+def test_a_group_that_lost_its_offsets_sends_nothing_again(case: Callable[[Sequence[str]], Case]) -> None:
+    lost = case(["1s", "2s", "4s", "8s"])
+    tickets = [f"T{number}" for number in range(10)]
+    with lost.worker():
+        with _fault(lost.settings):
+            lost.publish(tickets)
+            lost.until(lambda: len(lost.letters(tickets)) >= len(tickets))
+        lost.until(lambda: lost.statuses(tickets)[Status.REPLAYED] == len(tickets))
+    stood, called = lost.stands(INPUT), lost.events(ENRICHED)
+    deleted = AdminClient(dict(lost.settings.kafka.client())).delete_consumer_groups([second_chance_group("tickets")])
+    for group in deleted.values():
+        group.result()
+    with lost.worker():
+        # In the lane of the same key: when they have gone, it is decided about those before them.
+        with _fault(lost.settings):
+            lost.publish(tickets, version=2)
+            lost.until(lambda: len(lost.letters(tickets, 2)) >= len(tickets))
+        lost.until(lambda: lost.statuses(tickets, 2)[Status.REPLAYED] == len(tickets))
+    assert [event for event in lost.stands(INPUT) if event.endswith("-1")] == stood
+    assert {event: count for event, count in lost.events(ENRICHED).items() if event.endswith("-1")} == called
+    assert lost.statuses(tickets)[Status.REPLAYED] == len(tickets)
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_worker_killed_at_the_commit_leaves_each_sent_once(
     case: Callable[[Sequence[str]], Case], moment: str
@@ -256,6 +281,7 @@ def _allow(topics: Path) -> None:
     """What a second chance takes, in the topics' files."""
     for topic, role in (
         ("enrichment.dead-letter-status.v1", "producers"),
+        ("enrichment.dead-letter-status.v1", "consumers"),
         (INPUT, "producers"),
         (f"{INPUT}.dead-letters", "consumers"),
         (ENRICHED, "consumers"),
