@@ -226,6 +226,24 @@ def test_a_group_that_lost_its_offsets_sends_nothing_again(case: Callable[[Seque
     assert lost.statuses(tickets)[Status.REPLAYED] == len(tickets)
 
 
+def test_what_was_opened_exported_and_imported_can_be_sent(case: Callable[[Sequence[str]], Case]) -> None:
+    """Its dead letter still says when it would have been tried."""
+    moved = case(["5s"])
+    with moved.worker(), _fault(moved.settings):
+        moved.publish(["T"])
+        moved.until(lambda: moved.statuses(["T"]) == {Status.WAITING: 1})
+    told = moved.folder / "enrichments" / "tickets" / "enrichment.yaml"
+    told.write_text(told.read_text().replace("causes: [answer_invalid]", "causes: []"))
+    with moved.worker():
+        moved.until(lambda: moved.statuses(["T"]) == {Status.OPEN: 1})
+        (line,) = moved.desk.exported(KIM, Filter(ids=[f"{moved.run}-T-1"]))
+        elsewhere = f"{moved.run}/1/2"
+        moved.desk.put_back(KIM, [json.dumps({**line, "id": elsewhere}).encode()])
+        report = moved.desk.replay(KIM, moved.desk.plan(KIM, Filter(ids=[elsewhere])), "of a test", wait=True)
+    assert report.outcomes == {Status.REPLAYED: 1}
+    assert moved.events(ENRICHED) == {"T-1": 1}
+
+
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_worker_killed_at_the_commit_leaves_each_sent_once(
     case: Callable[[Sequence[str]], Case], moment: str
