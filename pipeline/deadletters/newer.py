@@ -40,7 +40,7 @@ class Stood:
 
 
 Scan = Callable[[Mapping[Stood, datetime]], set[Stood]]
-"""Those of the records, each with the time since when, to which there is a newer output. Blocks; raises
+"""Those of the records, each with the time since when, to which there is an output as new or newer. Blocks; raises
 UnavailableError."""
 
 
@@ -104,7 +104,8 @@ def scanning(client: Mapping[str, str], enrichment: Enrichment, decoder: Decoder
             for one in than
             if (source["topic"], source["partition"]) == (spec.input, one.partition)
             and (str(output["tenant_id"]), str(output[spec.entity])) == (one.tenant_id, one.entity_id)
-            and place > one.place
+            # Its own place: it came out already, and stands there once more.
+            and place >= one.place
         ]
 
     def scan(wanted: Mapping[Stood, datetime]) -> set[Stood]:
