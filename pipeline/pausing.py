@@ -50,7 +50,7 @@ class Pausing:
         if reason is None:
             if probing and not guard.probing:
                 _log.warning("%s goes on: a record came out", enrichment)
-                del self.reasons[enrichment]
+                self.reasons.pop(enrichment, None)
                 self._engines[enrichment].resume()
             return
         loop = asyncio.get_running_loop()
@@ -69,7 +69,7 @@ class Pausing:
         guard = self._guards[enrichment]
         if self._ended(enrichment) or guard.probing:
             guard.trust()
-            del self.reasons[enrichment]
+            self.reasons.pop(enrichment, None)
             _log.warning("%s goes on", enrichment)
             self._engines[enrichment].resume()
 

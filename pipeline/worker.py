@@ -14,6 +14,8 @@ from pipeline.catalogue import Catalogue, Enrichment, second_chance_group
 from pipeline.deadletters.guard import GuardPolicy
 from pipeline.deadletters.ledgers import OPERATION_TOPIC, OUTCOME_TOPIC, STATUS_TOPIC
 from pipeline.deadletters.newer import Newer, scanning
+from pipeline.deadletters.noted import Noted
+from pipeline.deadletters.noted import scanning as scanning_notes
 from pipeline.deadletters.trying import Codecs as TryCodecs
 from pipeline.deadletters.trying import SecondChances
 from pipeline.errors import UsageError
@@ -99,11 +101,12 @@ class Worker:
                     )
                 ]
             )
-            newer = None
+            newer, noted = None, None
             if enrichment.spec.second_chance is not None:
                 scan = scanning(client, enrichment, codecs.decoder(enrichment.output.topic))
                 # The engine holds up to twice its backlog while a partition is stuck.
                 newer = Newer(scan, 2 * settings.engine.backlog + settings.engine.concurrency)
+                noted = Noted(scanning_notes(client, codecs.decoder(STATUS_TOPIC)))
                 chances[enrichment.name] = SecondChances(
                     enrichment,
                     TryCodecs(
@@ -111,6 +114,7 @@ class Worker:
                         await asyncio.to_thread(codecs.codec, STATUS_TOPIC),
                     ),
                     keyring,
+                    noted,
                 )
             processor = EnrichmentProcessor(
                 enrichment,
@@ -130,11 +134,11 @@ class Worker:
             slot = WorkerSlot.claim(_SLOTS, enrichment.group, settings.engine.slot, _HOST)
             slots.append(slot)
             engines[enrichment.name] = _engine(settings, client, enrichment, processor, slot, newer)
-            if enrichment.name in chances:
+            if noted is not None:
                 group = second_chance_group(enrichment.name)
                 slot = WorkerSlot.claim(_SLOTS, group, settings.engine.slot, _HOST)
                 slots.append(slot)
-                trying[enrichment.name] = _trying(settings, client, enrichment, chances[enrichment.name], slot)
+                trying[enrichment.name] = _trying(settings, client, enrichment, chances[enrichment.name], noted, slot)
         guard = settings.guard
         pausing = Pausing(
             engines,
@@ -196,7 +200,12 @@ class Worker:
 
 
 def _trying(
-    settings: Settings, client: Mapping[str, str], enrichment: Enrichment, chances: SecondChances, slot: WorkerSlot
+    settings: Settings,
+    client: Mapping[str, str],
+    enrichment: Enrichment,
+    chances: SecondChances,
+    noted: Noted,
+    slot: WorkerSlot,
 ) -> Engine:
     return Engine(
         chances,
@@ -204,7 +213,7 @@ def _trying(
         group=second_chance_group(enrichment.name),
         transactional_id=slot.transactional_id,
         client=client,
-        observer=EngineNarrator(f"{enrichment.name}, second chances"),
+        observer=EngineNarrator(f"{enrichment.name}, second chances", begun=noted.begun),
         # They wait, most of the time: nothing is spent on one that is given up.
         policy=EnginePolicy(
             concurrency=_MOST_WAITING,

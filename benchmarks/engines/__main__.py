@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with stage(told.out, redis="quota" in told.scenario) as ready:
-            document = _compare(ready, told, progress)
+            measured = _compare(ready, told, progress)
     except (UnavailableError, UsageError) as error:
         progress.end()
         print(f"benchmarks.engines: {error}", file=sys.stderr)
@@ -41,14 +41,18 @@ def main(arguments: Sequence[str]) -> int:
         progress.end()
         print("benchmarks.engines: stopped; what was found is in the report", file=sys.stderr)
         return 1
-    return 0 if document else 1
+    if not measured:
+        print("benchmarks.engines: no peer could be run; why is in the report", file=sys.stderr)
+    return 0 if measured else 1
 
 
-def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> report.Document:
-    """Runs everything that was asked for; the report is written after each trial, so that a stop loses nothing."""
+def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> int:
+    """Runs everything that was asked for, and counts what could be measured; the report is written after each trial, so
+    that a stop loses nothing."""
     chosen = [peer for peer in PEERS if peer.name in told.peers]
     began, rows, left_out = time.monotonic(), list[Row](), dict[str, str]()
     commands: dict[str, Sequence[str]] = {}
+    measured = 0
     for peer in chosen:
         try:
             commands[peer.name] = peer.ready(ROOT / "out" / "environments", progress)
@@ -69,12 +73,13 @@ def _compare(ready: Stage, told: argparse.Namespace, progress: Progress) -> repo
                     continue
                 about: Row = {"scenario": scenario, "peer": peer.name, "p50_ms": at.p50_ms, "partitions": at.partitions}
                 document.add({**about, "concurrency": at.concurrency, **found})
+                measured += 1
                 document.seconds = time.monotonic() - began
                 report.write(document, told.out)
                 progress.say(report.line(rows[-1]))
     report.write(document, told.out)
     progress.say(f"written: {told.out / 'engines.json'}, {told.out / 'engines.md'}")
-    return document
+    return measured
 
 
 def _settings(told: argparse.Namespace) -> Iterator[tuple[str, Setting]]:

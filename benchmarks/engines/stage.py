@@ -8,7 +8,7 @@ import sys
 import tempfile
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import cast
 from benchmarks.engines.crew import ROOT, die_with_parent
 from confluent_kafka import Consumer, TopicPartition
 from pipeline.devstack.stack import Plan, Service, Stack
+from pipeline.errors import UnavailableError
 from pipeline.stream.admin import Admin, Topic
 
 
@@ -50,10 +51,13 @@ class Stage:
             onlooker.close()
 
     def provider(self, change: Mapping[str, object] | None = None) -> dict[str, float]:
-        """Changes it, and tells what it has counted."""
+        """Changes it, and tells what it has counted. Raises UnavailableError when it does not answer."""
         body = json.dumps(change).encode() if change is not None else None
-        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/control", body), timeout=30) as response:
-            return cast(dict[str, float], json.load(response))
+        try:
+            with urllib.request.urlopen(urllib.request.Request(f"{self.url}/control", body), timeout=30) as response:
+                return cast(dict[str, float], json.load(response))
+        except OSError as error:
+            raise UnavailableError(f"the provider of the comparison does not answer ({error}): run it again") from None
 
 
 @contextmanager
@@ -75,7 +79,3 @@ def stage(out: Path, *, redis: bool) -> Iterator[Stage]:
                 yield Stage(str(stack.kafka.client()["bootstrap.servers"]), url, address, out)
             finally:
                 provider.terminate()
-
-
-def _started(program: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=ROOT, preexec_fn=die_with_parent)

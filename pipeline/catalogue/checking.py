@@ -104,9 +104,10 @@ def check_access(spec: EnrichmentSpec, known: Catalogue) -> None:
 
 
 def _check_second_chance(spec: EnrichmentSpec, known: Catalogue) -> None:
-    """Its worker reads dead letters and, for what has overtaken them, outputs; it writes to the input and says so."""
+    """Its worker reads dead letters, what was done about them and, for what has overtaken them, outputs; it writes to
+    the input and says so."""
     worker = group_of(spec.name)
-    for topic in (spec.dead_letters, spec.output):
+    for topic in (spec.dead_letters, spec.output, STATUS_TOPIC):
         if not {worker, group_of("*")} & set(known.topic(topic).consumers):
             raise UsageError(f"second_chance: topic {topic} does not name {worker} among its consumers")
     for topic in (spec.input, STATUS_TOPIC):

@@ -61,5 +61,5 @@ class Guard:
 
     def _pause(self, reason: str) -> str:
         self._died.clear()
-        self._dead, self._alike = 0, ("", 0)
+        self._dead, self._alike, self._to_try = 0, ("", 0), 0
         return reason

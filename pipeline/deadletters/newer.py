@@ -7,7 +7,6 @@ worker finished, and they are remembered.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -16,8 +15,9 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from pipeline.catalogue import Enrichment
+from pipeline.deadletters.asking import Asking
 from pipeline.deadletters.history import FIRST_OFFSET
-from pipeline.errors import PipelineError, RecordError
+from pipeline.errors import RecordError
 from pipeline.serde import Decoder, decode_now
 from pipeline.stream.partitioning import partition_of
 from pipeline.stream.reader import read, spans
@@ -40,7 +40,7 @@ class Stood:
 
 
 Scan = Callable[[Mapping[Stood, datetime]], set[Stood]]
-"""Those of the records, each with the time since when, to which there is a newer output. Blocks; raises
+"""Those of the records, each with the time since when, to which there is an output as new or newer. Blocks; raises
 UnavailableError."""
 
 
@@ -54,8 +54,10 @@ class Newer:
     again: timedelta = timedelta(seconds=1)
     """Between two attempts to read, while Kafka is away."""
     _finished: OrderedDict[tuple[int, bytes, str, str], int] = field(default_factory=OrderedDict)
-    _asked: dict[Stood, tuple[datetime, asyncio.Future[bool]]] = field(default_factory=dict)
-    _scanning: asyncio.Task[None] | None = None
+    _asking: Asking[Stood, datetime] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._asking = Asking("records that were sent again", self.scan, self.again)
 
     def enriched(self, one: Stood) -> None:
         """Takes in that a record was."""
@@ -77,29 +79,11 @@ class Newer:
             del self._finished[entity]
 
     async def overtaken(self, one: Stood, since: datetime) -> bool:
-        """Whether a newer record of the entity was enriched since then. Waits while Kafka is away."""
+        """Whether a newer record of the entity was enriched since then. Waits while Kafka is away; raises whatever else
+        the scan raises."""
         if self._finished.get((one.partition, one.key, one.tenant_id, one.entity_id), -1) > one.place:
             return True
-        _, answer = self._asked.setdefault(one, (since, asyncio.get_running_loop().create_future()))
-        if self._scanning is None or self._scanning.done():
-            self._scanning = asyncio.create_task(self._answer())
-        return await asyncio.shield(answer)
-
-    async def _answer(self) -> None:
-        """Answers all that ask at a time with one scan: what asks meanwhile is answered by the next."""
-        while self._asked:
-            asked, self._asked = self._asked, {}
-            wanted = {one: since for one, (since, _) in asked.items()}
-            while True:
-                try:
-                    found = await asyncio.to_thread(self.scan, wanted)
-                    break
-                except PipelineError as error:
-                    _log.warning("records that were sent again wait: %s", error)
-                    await asyncio.sleep(self.again.total_seconds())
-            for one, (_, answer) in asked.items():
-                if not answer.done():
-                    answer.set_result(one in found)
+        return await self._asking.ask(one, since)
 
 
 def scanning(client: Mapping[str, str], enrichment: Enrichment, decoder: Decoder) -> Scan:
@@ -120,7 +104,8 @@ def scanning(client: Mapping[str, str], enrichment: Enrichment, decoder: Decoder
             for one in than
             if (source["topic"], source["partition"]) == (spec.input, one.partition)
             and (str(output["tenant_id"]), str(output[spec.entity])) == (one.tenant_id, one.entity_id)
-            and place > one.place
+            # Its own place: it came out already, and stands there once more.
+            and place >= one.place
         ]
 
     def scan(wanted: Mapping[Stood, datetime]) -> set[Stood]:

@@ -77,7 +77,8 @@ Told = Callable[[Report], None]
 
 
 class Replayer:
-    """Plans and runs replays. For one thread at a time."""
+    """Plans and runs replays. Keeps nothing between two calls: one thread may plan while another one runs; of two that
+    run the second takes over."""
 
     def __init__(
         self, topics: DeadLetterTopics, index: Index, follower: Follower, values: Values, keyring: Keyring

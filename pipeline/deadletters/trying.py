@@ -19,6 +19,7 @@ from pipeline.catalogue import Enrichment
 from pipeline.deadletters.history import EVENT_ID, NEXT_TRY, sent_again
 from pipeline.deadletters.index import Coordinates
 from pipeline.deadletters.ledgers import IMPORTED_AS, STATUS_TOPIC
+from pipeline.deadletters.noted import Noted
 from pipeline.deadletters.reading import DeadLetter
 from pipeline.deadletters.second_chance import Waiting
 from pipeline.deadletters.values import open_original
@@ -51,6 +52,7 @@ class SecondChances:
         enrichment: Enrichment,
         codecs: Codecs,
         keyring: Keyring,
+        noted: Noted,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -58,13 +60,14 @@ class SecondChances:
         chance = enrichment.spec.second_chance
         self._causes = frozenset[Cause]() if chance is None else frozenset(chance.causes)
         self._most = 0 if chance is None else len(chance.delays)
-        self._now, self._sleep = now, sleep
+        self._noted, self._now, self._sleep = noted, now, sleep
         self.waiting = Waiting()
 
     async def process(self, record: Record) -> Sequence[Output]:
-        """Of a dead letter that is tried again, when that is due: its record and a note. Of any other nothing."""
+        """Of a dead letter that is tried again, when that is due: its record and a note. Of any other, and of one that
+        has a note already, nothing."""
         letter = await self._read(record)
-        if letter is None:
+        if letter is None or await self._noted.noted(record, letter.text("event_id")):
             return ()
         due = cast(datetime, letter.envelope["next_try_at"])
         self.waiting.due[letter.id] = due

@@ -32,7 +32,7 @@ _RETRY_FIRST_S, _RETRY_MOST_S = 0.2, 5.0
 
 
 class Registry:
-    """One registry. All methods but `schema` block."""
+    """One registry, for several threads. All methods but `schema` block."""
 
     def __init__(self, settings: RegistrySettings) -> None:
         if not settings.url:
@@ -48,14 +48,14 @@ class Registry:
         self._client = SchemaRegistryClient.new_client(options)
         self._known: dict[int, Avro] = {}
         self._unknown: dict[int, float] = {}
-        self._asked: dict[int, asyncio.Future[Avro]] = {}
+        self._asked: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Future[Avro]] = {}
 
     def known(self, schema_id: int) -> Avro | None:
         """The parsed writer schema, when it was found before: the hot path, no waiting."""
         return self._known.get(schema_id)
 
     async def schema(self, schema_id: int) -> Avro:
-        """The parsed writer schema of an id. Waits while the registry is away; one request per id at a time.
+        """The parsed writer schema of an id. Waits while the registry is away; one request per id and loop at a time.
 
         Raises DecodeError (cause `schema_unknown`) when the registry does not know it.
         """
@@ -63,10 +63,12 @@ class Registry:
             return found
         if time.monotonic() - self._unknown.get(schema_id, -_FORGET_UNKNOWN_S) < _FORGET_UNKNOWN_S:
             raise _unknown(schema_id)
-        asked = self._asked.get(schema_id)
+        # Threads that decode have loops of their own, and no loop can wait for another's future.
+        asking = asyncio.get_running_loop(), schema_id
+        asked = self._asked.get(asking)
         if asked is None:
-            asked = self._asked[schema_id] = asyncio.ensure_future(self._ask(schema_id))
-            asked.add_done_callback(lambda _: self._asked.pop(schema_id, None))
+            asked = self._asked[asking] = asyncio.ensure_future(self._ask(schema_id))
+            asked.add_done_callback(lambda _: self._asked.pop(asking, None))
         return await asyncio.shield(asked)
 
     async def _ask(self, schema_id: int) -> Avro:

@@ -98,6 +98,7 @@ class Intake:
         self.assignments.update({one.name: one for one in assignments})
         self.resolving.update(resolving)
         self._observer.assigned([one.name for one in assignments], resolving)
+        self._begin(assignments)
 
     @_or_fail
     def resolved(self, assignment: Assignment, waited: timedelta) -> None:
@@ -105,6 +106,7 @@ class Intake:
         self.resolving.discard(assignment.name)
         self.assignments[assignment.name] = assignment
         self._observer.resolved(assignment.name, waited)
+        self._begin([assignment])
 
     @_or_fail
     def arrived(self, arrivals: Sequence[Arrival]) -> None:
@@ -210,6 +212,11 @@ class Intake:
         for one in list(self.assignments.values()):
             self._drop(one)
         self._changed.set()
+
+    def _begin(self, assignments: Sequence[Assignment]) -> None:
+        """Tells which of these nothing is known of."""
+        if begun := [one.name for one in assignments if one.progress.prefix is None]:
+            self._observer.begun(begun)
 
     def _pause(self, assignment: Assignment, reason: str) -> None:
         if reason not in assignment.reasons:

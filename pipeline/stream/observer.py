@@ -22,6 +22,9 @@ class Observer(Protocol):
     def assigned(self, partitions: Sequence[Partition], resolving: Sequence[Partition]) -> None:
         """These partitions are this worker's now; `resolving` wait until another worker's open transaction ends."""
 
+    def begun(self, partitions: Sequence[Partition]) -> None:
+        """Of these, assigned just now, the group has no committed offset: they are read from their beginning."""
+
     def resolved(self, partition: Partition, waited: timedelta) -> None:
         """A partition that waited for another worker's open transaction goes on."""
 
@@ -57,6 +60,8 @@ class Silent:
     """The observer that does nothing; also a base for those that want a few of the hooks."""
 
     def assigned(self, partitions: Sequence[Partition], resolving: Sequence[Partition]) -> None: ...
+
+    def begun(self, partitions: Sequence[Partition]) -> None: ...
 
     def resolved(self, partition: Partition, waited: timedelta) -> None: ...
 

@@ -16,13 +16,22 @@ _log = logging.getLogger(__name__)
 class EngineNarrator(Silent):
     """Membership, abandoned producers and refused outputs of one enrichment's engine."""
 
-    def __init__(self, enrichment: str, anew: Callable[[Collection[int]], None] = lambda _: None) -> None:
-        """`anew` is told the partitions that are this worker's now."""
-        self._enrichment, self._anew = enrichment, anew
+    def __init__(
+        self,
+        enrichment: str,
+        anew: Callable[[Collection[int]], None] = lambda _: None,
+        begun: Callable[[Collection[int]], None] = lambda _: None,
+    ) -> None:
+        """`anew` is told the partitions that are this worker's now, `begun` those without a committed offset."""
+        self._enrichment, self._anew, self._begun = enrichment, anew, begun
 
     def assigned(self, partitions: Sequence[Partition], resolving: Sequence[Partition]) -> None:
         self._anew({number for _, number in (*partitions, *resolving)})
         _log.info("%s: assigned %s%s", self._enrichment, _numbers(partitions), _pending(resolving))
+
+    def begun(self, partitions: Sequence[Partition]) -> None:
+        self._begun({number for _, number in partitions})
+        _log.info("%s: %s without a committed offset, from the beginning", self._enrichment, _numbers(partitions))
 
     def resolved(self, partition: Partition, waited: timedelta) -> None:
         _log.info("%s: partition %d goes on after %.1f s", self._enrichment, partition[1], waited.total_seconds())

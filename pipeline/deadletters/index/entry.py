@@ -92,7 +92,7 @@ class Entry:
     tries: int
     """How often its record had been sent again by itself."""
     next_try_at: datetime | None
-    """When it is, or was, sent again by itself."""
+    """When it is, or was, sent again by itself; None: never, and never where it was imported."""
     status: Status
 
     @property
@@ -103,7 +103,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person did about a dead letter: sent it again (`replay_id`) or closed it."""
+    """What was done about a dead letter, by a person or as its second chance: sent again (`replay_id`), closed, or
+    opened, as it cannot be sent by itself."""
 
     letter: Coordinates
     event_id: str
@@ -116,7 +117,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an event that was sent again: enriched, skipped or dead."""
+    """What became of an event that was sent again: enriched, skipped, dead, or overtaken by a newer one."""
 
     event_id: str
     replay_id: str
@@ -193,6 +194,7 @@ def row_of(record: Record, plain: Mapping[str, Any]) -> Row:
     source = plain["source"]
     replays = plain["replays"]
     size = plain["original_size"]
+    imported_as = _imported_as(record) if record.headers else ""
     return Row(
         record.topic,
         record.partition,
@@ -218,9 +220,10 @@ def row_of(record: Record, plain: Mapping[str, Any]) -> Row:
         plain["original"] is not None or not size,
         len(replays),
         replays[-1]["replay_id"] if replays else "",
-        _imported_as(record) if record.headers else "",
+        imported_as,
         plain["tries"],
-        plain["next_try_at"] or 0,
+        # What was imported is tried again where it was exported, if anywhere.
+        0 if imported_as else plain["next_try_at"] or 0,
         0,
     )
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pipeline.deadletters.filter import Status
 from pipeline.deadletters.index.entry import Coordinates, Entry, Row
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """An index of another format is made anew."""
 UNIT: Final = Decimal("1e-10")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

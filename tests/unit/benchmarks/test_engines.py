@@ -8,18 +8,23 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from benchmarks.engines import __main__ as comparison
 from benchmarks.engines import ideal, report
 from benchmarks.engines.__main__ import main
 from benchmarks.engines.crew import crew
 from benchmarks.engines.errors import LeftOutError
-from benchmarks.engines.peers import Peer
+from benchmarks.engines.peers import PEERS, Peer
 from benchmarks.engines.scenarios import Setting
+from benchmarks.engines.stage import Stage
 from benchmarks.engines.tickets import MALFORMED, Ticket, mean_latency, number_of, tickets
 from benchmarks.engines.watch import Seen, Watcher
+from pipeline.errors import UnavailableError
 
 ROOT = Path(__file__).parents[3]
 
@@ -180,6 +185,24 @@ def test_one_call_for_each_partition_means_fewer_places_and_fewer_tickets() -> N
     peer, at = Peer("p", "", "", "", ready, by_partition=True), Setting(20_000, 200, 4, 256)
     assert (peer.places(256, 4), peer.processes(4)) == (4, 4)
     assert at.count(peer) < 1_000 < at.count(Peer("q", "", "", "", ready)) == 20_000
+
+
+def test_a_comparison_without_a_single_figure_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ready(_out: Path, _tell: object) -> list[str]:
+        raise LeftOutError("no wheel for it")
+
+    monkeypatch.setattr(comparison, "PEERS", [replace(peer, ready=ready) for peer in PEERS])
+    monkeypatch.setattr(comparison, "stage", lambda out, redis: nullcontext())
+    assert main(["--out", str(tmp_path)]) == 1
+    assert "no wheel for it" in (tmp_path / "engines.md").read_text()
+    assert "no peer could be run" in capsys.readouterr().err
+
+
+def test_a_provider_that_died_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="provider of the comparison does not answer"):
+        Stage("", "http://127.0.0.1:9", "", tmp_path).provider()
 
 
 def test_unknown_peers_and_numbers_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:

@@ -195,6 +195,23 @@ class TestSecondChance:
         with pytest.raises(UsageError, match=message):
             load()
 
+    def test_its_worker_must_be_allowed_to_read_what_was_done(self, checkout: Path, load: Load) -> None:
+        path = checkout / "pipeline/enrichments/delivery-notes/enrichment.yaml"
+        chance = "second_chance: {causes: [refused], delays: [1m]}"
+        path.write_text(path.read_text().replace("outage: wait", f"outage: wait\n{chance}"))
+        notes = checkout / "topics/enrichment.dead-letter-status.v1.yaml"
+        for topic, role in (
+            ("logistics.delivery-notes.v1", "producers"),
+            ("logistics.delivery-notes.v1.dead-letters", "consumers"),
+            ("logistics.deliveries.extracted.v1", "consumers"),
+            (notes.stem, "producers"),
+        ):
+            file = checkout / f"topics/{topic}.yaml"
+            file.write_text(file.read_text().replace(f"{role}: [", f"{role}: [enrichment-delivery-notes, "))
+        assert f"{notes.stem} does not name enrichment-delivery-notes among its consumers" in _said(load)
+        notes.write_text(notes.read_text().replace("consumers: [", "consumers: [enrichment-delivery-notes, "))
+        load()
+
 
 def test_dead_letters_are_avro(checkout: Path, load: Load) -> None:
     path = checkout / "topics/logistics.delivery-notes.v1.dead-letters.yaml"

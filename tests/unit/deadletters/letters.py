@@ -20,7 +20,7 @@ from pipeline.errors import DecodeError
 from pipeline.serde import AvroCodec, AvroDecoder, Registry, decode_now
 from pipeline.serde.registry import parsed
 from pipeline.settings import CatalogueSettings, RegistrySettings
-from pipeline.stream.record import Record
+from pipeline.stream.record import Headers, Record
 from pipeline.vault import Keyring
 
 DEAD = "support.tickets.v1.dead-letters"
@@ -60,11 +60,11 @@ def letter(
     return DeadLetter(Coordinates(DEAD, 2, offset), told, status)
 
 
-def row(offset: int = 5, of: DeadLetter | None = None, **columns: object) -> Row:
-    """A row of the index as reading the topic makes it; `columns` are its own."""
+def row(offset: int = 5, of: DeadLetter | None = None, headers: Headers = (), **columns: object) -> Row:
+    """A row of the index as reading the topic makes it, with `headers` on it; `columns` are its own."""
     of = of or letter(offset=offset)
     written, plain = _codecs()
-    record = Record(of.at.topic, of.at.partition, of.at.offset, 0, b"T-1", written.encode(of.envelope))
+    record = Record(of.at.topic, of.at.partition, of.at.offset, 0, b"T-1", written.encode(of.envelope), headers)
     made = row_of(record, decode_now(plain, record.value or b"").record)
     return made._replace(**{name: _stored(value) for name, value in columns.items()})  # type: ignore[arg-type]
 

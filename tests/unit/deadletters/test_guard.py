@@ -50,6 +50,15 @@ def test_a_run_of_one_fingerprint_pauses_before_the_window_is_full() -> None:
     assert said[3] == "4 dead letters in a row have the fingerprint f1"
 
 
+def test_a_run_that_pauses_while_it_tries_ends_the_trial() -> None:
+    """What comes out of the records that were in flight then must not let it go on."""
+    guard = Guard(GuardPolicy(share=0.5, window=100, run=5, probe=10))
+    guard.probe()
+    said = [guard.record(died=True, fingerprint="f1") for _ in range(5)]
+    assert said[4] == "5 dead letters in a row have the fingerprint f1"
+    assert not guard.probing
+
+
 def test_an_enriched_record_or_another_fingerprint_breaks_a_run() -> None:
     guard = Guard(GuardPolicy(share=1, window=100, run=3))
     for fingerprint in ("f1", "f1", "f2", "f2", "", "f1", "f1", "f2", "f1"):

@@ -111,3 +111,47 @@ def test_records_wait_while_kafka_is_away() -> None:
         return set(wanted)
 
     assert _overtaken(Newer(scan, 2, again=timedelta(0)))
+
+
+def test_a_look_that_fails_is_a_failure_of_those_that_asked_and_of_no_other() -> None:
+    looks: list[int] = []
+
+    def scan(wanted: Mapping[Stood, datetime]) -> set[Stood]:
+        looks.append(len(wanted))
+        if len(looks) == 1:
+            raise KeyError("source")
+        return set(wanted)
+
+    async def ask() -> list[bool | BaseException]:
+        newer = Newer(scan, 2)
+        asked = [newer.overtaken(replace(ONE, place=place), NOW) for place in range(3)]
+        first = await asyncio.gather(*asked, return_exceptions=True)
+        return [*first, await newer.overtaken(ONE, NOW)]
+
+    *failed, after = asyncio.run(ask())
+    assert [type(one) for one in failed] == [KeyError] * 3
+    assert after is True
+
+
+def test_a_worker_that_ends_does_not_wait_for_a_look() -> None:
+    over, looked = threading.Event(), threading.Event()
+    ended_first: list[bool] = []
+    began: asyncio.Future[None]
+
+    def scan(_: Mapping[Stood, datetime]) -> set[Stood]:
+        began.get_loop().call_soon_threadsafe(began.set_result, None)
+        ended_first.append(over.wait(10))
+        looked.set()
+        return set()
+
+    async def end() -> None:
+        nonlocal began
+        began = asyncio.get_running_loop().create_future()
+        asking = asyncio.create_task(Newer(scan, 2).overtaken(ONE, NOW))
+        await began
+        asking.cancel()
+
+    asyncio.run(end())
+    over.set()
+    assert looked.wait(20)
+    assert ended_first == [True]

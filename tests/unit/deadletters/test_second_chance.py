@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from pipeline.catalogue import Enrichment, SecondChanceSpec
 from pipeline.deadletters.history import EVENT_ID, NEXT_TRY, RETURN, history_of, return_of, sent_again
+from pipeline.deadletters.index import Coordinates
 from pipeline.deadletters.ledgers import IMPORTED_AS, STATUS_TOPIC
+from pipeline.deadletters.noted import Noted
 from pipeline.deadletters.second_chance import ChancePolicy
 from pipeline.deadletters.trying import Codecs, SecondChances
 from pipeline.errors import HEALED_BY_TIME, Cause, RefusalError
@@ -156,10 +158,18 @@ class Letters:
         return Record(DEAD, 2, offset, 0, b"T-1", value, ((EVENT_ID, b"E-1"), (NEXT_TRY, b"")))
 
 
-def chances(letters: Letters, time: Time, spec: SecondChanceSpec | None = SPEC) -> SecondChances:
+def _none_noted(_: Mapping[Coordinates, str]) -> set[Coordinates]:
+    return set()
+
+
+def chances(
+    letters: Letters, time: Time, spec: SecondChanceSpec | None = SPEC, noted: Noted | None = None
+) -> SecondChances:
     known = tickets()
     enrichment: Enrichment = replace(known, spec=known.spec.model_copy(update={"second_chance": spec}))
-    return SecondChances(enrichment, Codecs(letters, letters), KEYRING, lambda: time.now, time.sleep)
+    return SecondChances(
+        enrichment, Codecs(letters, letters), KEYRING, noted or Noted(_none_noted), lambda: time.now, time.sleep
+    )
 
 
 def _run(spec: SecondChanceSpec | None, due: datetime | None, after: timedelta, **fields: object) -> Sequence[Output]:
@@ -218,6 +228,31 @@ def test_what_cannot_be_sent_when_it_is_due_waits_for_a_person(
 ) -> None:
     (note,) = _run(spec, NOW + MINUTE, MINUTE, **fields)
     assert (note.topic, note.value) == (STATUS_TOPIC, b"OPENED")
+
+
+@pytest.mark.parametrize(("begun", "sent"), [({2}, 1), ({3}, 3)])
+def test_what_has_a_note_is_not_sent_again_when_the_group_lost_its_offsets(begun: set[int], sent: int) -> None:
+    """Partition 2 is theirs. Two of three have a note; the one that died long after it began needs no look."""
+    looks: list[Mapping[Coordinates, str]] = []
+
+    def scan(wanted: Mapping[Coordinates, str]) -> set[Coordinates]:
+        looks.append(wanted)
+        return {Coordinates(DEAD, 2, 5), Coordinates(DEAD, 2, 6)}
+
+    async def go() -> list[Sequence[Output]]:
+        letters, time = Letters(), Time()
+        noted = Noted(scan, lambda: NOW)
+        processor = chances(letters, time, noted=noted)
+        noted.begun(begun)
+        later = replace(letters.put(7, NOW), timestamp_ms=int((NOW + MINUTE * 10).timestamp() * 1000))
+        return await asyncio.gather(*map(processor.process, [letters.put(5, NOW), letters.put(6, NOW), later]))
+
+    outputs = asyncio.run(go())
+    assert len([one for one in outputs if one]) == sent
+    assert outputs[2]
+    # One look for both, none where the offset says it.
+    asked = {Coordinates(DEAD, 2, 5): "E-1", Coordinates(DEAD, 2, 6): "E-1"}
+    assert looks == ([asked] if 2 in begun else [])
 
 
 class Tries(RuleBasedStateMachine):

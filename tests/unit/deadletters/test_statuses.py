@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from pipeline.deadletters.filter import Filter, Status
 from pipeline.deadletters.index import Coordinates, Index, Note, Outcome
 from pipeline.deadletters.index.entry import Row
 from pipeline.deadletters.index.filling import Batch
-from tests.unit.deadletters.letters import DEAD, NOW, row
+from pipeline.deadletters.ledgers import IMPORTED_AS
+from tests.unit.deadletters.letters import DEAD, NOW, letter, row
 
 AT = Coordinates(DEAD, 2, 5)
 
@@ -83,6 +85,16 @@ def test_what_is_sent_again_by_itself_waits_until_its_try(index: Index) -> None:
     assert index.stats(Filter()).next_try_at is None
     index.take(Batch(letters=[row(next_try_at=DUE, place=9, last_replay="r1", replays=1, tries=1)]))
     assert [one.status for one in index.select(Filter(ids=["E-1"]))] == [Status.DEAD_AGAIN, Status.WAITING]
+
+
+def test_what_was_imported_waits_for_no_try_of_its_own(index: Index) -> None:
+    """It is tried again where it was exported, if anywhere."""
+    of = letter()
+    of = replace(of, envelope={**of.envelope, "next_try_at": DUE})
+    _filled(index, row(of=of), row(of=replace(of, at=replace(of.at, offset=6)), headers=((IMPORTED_AS, b"x/1/2"),)))
+    assert [one.status for one in index.select(Filter())] == [Status.WAITING, Status.OPEN]
+    (imported,) = index.select(Filter(statuses=[Status.OPEN]))
+    assert (imported.id, imported.next_try_at) == ("x/1/2", None)
 
 
 def test_what_cannot_be_sent_when_it_is_due_is_open_again(index: Index) -> None:

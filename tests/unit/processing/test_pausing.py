@@ -72,6 +72,31 @@ async def test_when_the_first_records_die_too_it_is_paused_again_before_many_hav
     assert engine.told[2:] == ["the first 10 records after a pause became dead letters, too"]
 
 
+async def test_a_pause_while_it_tries_is_one_like_any_other() -> None:
+    """Records were still in flight: one of them comes out, and is no news."""
+    engine, _, pausing = _paused(_nobody, timedelta())
+    await engine.resumed.wait()
+    engine.resumed.clear()
+    for _ in range(2):
+        pausing.record("tickets", "f1")
+    assert engine.told[2:] == [REASON]
+    pausing.record("tickets", None)
+    assert (engine.told[2:], pausing.reasons) == ([REASON], {"tickets": REASON})
+    await engine.resumed.wait()
+    assert engine.told[2:] == [REASON, "resume with 10"]
+    pausing.record("tickets", None)
+    assert (engine.told[4:], pausing.reasons) == (["resume"], {})
+
+
+async def test_when_it_was_resumed_a_record_that_comes_out_is_no_news() -> None:
+    engine, _, pausing = _paused(_nobody, timedelta())
+    await engine.resumed.wait()
+    pausing.resume("tickets")
+    pausing.record("tickets", None)
+    pausing.resume("tickets")
+    assert (engine.told[2:], pausing.reasons) == (["resume"], {})
+
+
 async def test_who_says_that_it_is_mended_is_believed() -> None:
     engine, _, pausing = _paused(_nobody, timedelta())
     await engine.resumed.wait()

@@ -1,8 +1,11 @@
 """Looking schemas up while records flow: once an id, patiently, and never for long in vain."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaReference
@@ -47,6 +50,28 @@ def test_many_records_at_once_ask_once(registry: Registry, asked: list[int]) -> 
 
     asyncio.run(many())
     assert asked == [schema_id]
+
+
+def test_threads_with_loops_of_their_own_may_ask_at_the_same_time(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a replay and a preview of the next one do."""
+    schema_id = registry.register("r", R)
+    both, ask = threading.Barrier(2, timeout=5), registry._client.get_schema
+
+    def get_schema(schema_id: int) -> Schema:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait()
+        return ask(schema_id)
+
+    monkeypatch.setattr(registry._client, "get_schema", get_schema)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: asyncio.run(_looked_up(registry, schema_id)), range(2)))
+    assert [schema["name"] for schema in found] == ["R", "R"]
+
+
+async def _looked_up(registry: Registry, schema_id: int) -> Mapping[str, object]:
+    return await registry.schema(schema_id)
 
 
 def test_a_flood_of_an_unknown_id_asks_once(registry: Registry, asked: list[int]) -> None:

@@ -288,6 +288,23 @@ def test_an_observer_that_raises_disturbs_nothing() -> None:
     guarded(Rude()).aborted("whatever")
 
 
+async def test_whoever_watches_is_told_which_partitions_begin_without_an_offset() -> None:
+    told: list[object] = []
+
+    class Watching(Silent):
+        def begun(self, partitions: Sequence[tuple[str, int]]) -> None:
+            told.append(partitions)
+
+    intake = Intake(Gate(), POLICY, Watching(), lambda _: None)
+    known, unknown, late = (
+        intake.create("t", number, progress) for number, progress in enumerate([Progress(7), Progress(), Progress()])
+    )
+    intake.assigned([known, unknown], [late.name])
+    intake.resolved(late, timedelta(0))
+    intake.resolved(known, timedelta(0))
+    assert told == [[("t", 1)], [("t", 2)]]
+
+
 async def test_what_could_not_be_committed_is_tried_again_though_nothing_more_comes() -> None:
     house = House(Gate(), POLICY, 1)
     (part,) = house.parts
