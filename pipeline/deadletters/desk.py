@@ -101,16 +101,21 @@ class Desk(SeeingDesk):
         return self.reveal(actor, story, "to mend it").value
 
     def edit(self, actor: Actor, opened: Opened, text: str, why: str) -> Mended:
-        """Keeps a value as a person wrote it. Raises UsageError that names the field when it is not taken."""
+        """Keeps a value as a person wrote it, who may see it, too: what is taken tells of what stood there.
+
+        Raises NotAllowedError; UsageError that names the field when it is not taken.
+        """
         with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {opened.letter.id}"):
+            actor.require(Role.PRIVACY)
             mended = self._mender.accept(opened, text)
             if mended.fields:
                 self._mender.keep(actor, [mended], why)
             return mended
 
     def mend(self, actor: Actor, story: Story, text: str, why: str) -> Mended:
-        """`edit` for who knows the value already, from `open_value`: it is opened, and given to nobody."""
+        """`edit` of the value that stands there now, which is opened for it and not returned."""
         with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {story.entry.id}"):
+            actor.require(Role.PRIVACY)
             mended = self._mender.accept(self._mender.open(story.letter, story.edits), text)
             if mended.fields:
                 self._mender.keep(actor, [mended], why)

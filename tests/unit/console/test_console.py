@@ -7,9 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from pipeline.errors import UnavailableError
+from pipeline.deadletters.actor import Actor, Role
+from pipeline.deadletters.mending import Opened
+from pipeline.errors import NotAllowedError, UnavailableError
 from tests.unit.console.offline import KIM, PAT, SECRET, VIC, Offline
-from tests.unit.deadletters.letters import row
+from tests.unit.deadletters.letters import letter, row, story
 
 PAGES = (
     "/",
@@ -127,6 +129,21 @@ def test_an_operator_sees_no_personal_data(offline: Offline) -> None:
         assert answer.status_code == 403
     assert [one.result for one in offline.desk.kept.operations] == ["refused"] * 2
     assert "takes the role privacy" in offline.browser.get("/dead-letters/one?id=E-1").text
+
+
+def test_an_operator_who_may_not_see_a_value_cannot_write_over_it(offline: Offline) -> None:
+    offline.sign_in(PAT)
+    answer = offline.post("/dead-letters/edit", {"id": "E-1", "why": "a guess", "save": "yes", "field.body": "x"})
+    assert answer.status_code == 403
+    assert "takes the role privacy" in answer.text
+    pat = Actor("pat", frozenset({Role.VIEWER, Role.OPERATOR}))
+    for mend in (
+        lambda: offline.desk.mend(pat, story(letter()), "{}", "a guess"),
+        lambda: offline.desk.edit(pat, Opened(letter(), ""), "{}", "a guess"),
+    ):
+        with pytest.raises(NotAllowedError, match="privacy"):
+            mend()
+    assert [(one.action, one.result) for one in offline.desk.kept.operations] == [("edit", "refused")] * 3
 
 
 def test_deeds_are_offered_to_those_who_may(offline: Offline) -> None:
