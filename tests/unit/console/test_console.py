@@ -300,6 +300,13 @@ def test_who_a_proxy_names_needs_no_token_and_has_forms_of_their_own(tmp_path: P
     assert outside.browser.get("/audit", headers=headers).status_code == 303
 
 
+def test_a_name_beside_the_one_of_the_proxy_opens_nothing(tmp_path: Path) -> None:
+    inside = Offline.of(tmp_path, peer="10.0.0.1", user_header="X-User", proxies=["10.0.0.1"])
+    answer = inside.browser.get("/audit", headers=[("X-User", "mallory"), ("X-User", "kim")])
+    assert answer.status_code == 400
+    assert "has to overwrite it" in answer.text
+
+
 def test_a_form_larger_than_any_record_is_refused(offline: Offline) -> None:
     offline.sign_in(KIM)
     answer = offline.browser.post("/dead-letters/edit", data={"id": "x" * (5 << 20)})
