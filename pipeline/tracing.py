@@ -18,7 +18,7 @@ from pipeline import contract, paths
 from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.deadletters.envelope import kafka_time
 from pipeline.deadletters.history import EVENT_ID
-from pipeline.deadletters.index import Coordinates
+from pipeline.deadletters.index import Coordinates, Entry
 from pipeline.errors import RecordError, UsageError
 from pipeline.jsontext import to_json
 from pipeline.llm import Tier
@@ -59,6 +59,7 @@ class Trace:
 
     source: Coordinates
     event_id: str
+    """As it may be shown: some publishers take an address for it."""
     enrichment: str
     at: datetime | None = None
     input: str = ""
@@ -72,6 +73,8 @@ class Trace:
     output_at: Coordinates | None = None
     audited: list[Audited] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    dead_letter: Coordinates | None = None
+    """The newest of its event."""
 
 
 class Tracer:
@@ -83,17 +86,23 @@ class Tracer:
         client: Mapping[str, str],
         redactor: Callable[[Enrichment], Redactor],
         tenant_key: Callable[[str], bytes] | None,
+        letters_of: Callable[[str], Sequence[Entry]],
     ) -> None:
-        """`tenant_key`: for policies that hash values; None where there is no vault key."""
+        """`tenant_key`: for policies that hash values; None where there is no vault key. `letters_of`: the dead letters
+        of an event or id, the newest last.
+        """
         self._codecs, self._client, self._tenant_key = codecs, client, tenant_key
+        self._letters_of = letters_of
         self._redactor = redactor
         self._redactors: dict[str, Redactor] = {}
 
     def place(self, named: str, since: datetime) -> Coordinates:
-        """Where the input record of an id stands: of coordinates, or of an event that the audit knows since then.
-
-        Raises UsageError when there is none.
+        """Where the input record of an id stands: of a dead letter, of coordinates, or of an event that the audit knows
+        since then. Raises UsageError when there is none.
         """
+        if known := self._letters_of(named):
+            first = known[0]
+            return Coordinates(first.source_topic, first.source_partition, first.source_offset)
         at = Coordinates.parse(named)
         if at is not None:
             self._enrichment(at.topic)
@@ -119,6 +128,10 @@ class Tracer:
         done = next((one for one in reversed(found.audited) if one.outcome == "ENRICHED"), None)
         if done is not None:
             self._take_output(enrichment, done, redaction, found, clear=clear)
+        if letters := self._letters_of(found.event_id):
+            found.dead_letter = letters[-1].at
+        if not clear:
+            found.event_id = redaction.mask(found.event_id) if redaction is not None else _HIDDEN
         return found
 
     # ---- parts
@@ -198,6 +211,7 @@ class Tracer:
             for path in enrichment.restored:
                 shown = paths.replaced(shown, path, lambda text: redaction.mask(text) if redaction else _HIDDEN)
             shown, added = _masked(shown, redaction), cast(dict[str, object], _masked(added, redaction))
+            output = cast(dict[str, object], _masked(output, redaction))
         found.answer = _indented(shown)
         found.output = _indented({**({"added by code": added} if added else {}), **output})
 
@@ -262,7 +276,9 @@ def _masked(value: object, redaction: Redaction | None) -> object:
     if isinstance(value, str):
         return redaction.mask(value) if redaction is not None else _HIDDEN
     if isinstance(value, Mapping):
-        return {name: _masked(item, redaction) for name, item in value.items()}
+        # A map's keys are texts of the record, too.
+        named = redaction.mask if redaction is not None else str
+        return {named(name): _masked(item, redaction) for name, item in value.items()}
     if isinstance(value, list):
         return [_masked(item, redaction) for item in value]
     return value

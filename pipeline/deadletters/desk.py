@@ -23,7 +23,7 @@ from pipeline.deadletters.canary import CanaryPolicy
 from pipeline.deadletters.changes import Change
 from pipeline.deadletters.closing import Closer
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Coordinates, Entry, Index
+from pipeline.deadletters.index import Entry, Index
 from pipeline.deadletters.mending import Mended, Mender, Opened
 from pipeline.deadletters.overrides import NOTHING, Override
 from pipeline.deadletters.prices import CallPrices, list_price
@@ -83,12 +83,12 @@ class Desk(SeeingDesk):
         """The way of a record, without personal data. `named` is a dead letter, an event, or where its input stands;
         an event of which none died is looked for since then. Raises UsageError when there is none.
         """
-        return self._tracer.trace(self._place(named, since))
+        return self._tracer.trace(self._tracer.place(named, since))
 
     def reveal_trace(self, actor: Actor, named: str, since: datetime, why: str) -> Trace:
         """The same in clear; audited before it is given. Raises NotAllowedError."""
         with self._audit.watched(actor, Action.REVEAL, Role.PRIVACY, why, f"trace of {named}"):
-            at = self._place(named, since)
+            at = self._tracer.place(named, since)
             found = self._tracer.trace(at, clear=True)
             done = self._audit.operation(actor, Action.REVEAL, Result.DONE, why, f"trace of {at}")
             self._audit.write(replace(done, event_id=found.event_id))
@@ -280,14 +280,10 @@ class Desk(SeeingDesk):
         from pipeline.tracing import Tracer
 
         tenant_key = self._keyring.tenant_key if self._settings.vault.keys is not None else None
-        return Tracer(self._topics.codecs, self._topics.client, self._redactor, tenant_key)
+        return Tracer(self._topics.codecs, self._topics.client, self._redactor, tenant_key, self._of)
 
-    def _place(self, named: str, since: datetime) -> Coordinates:
-        """Where the input record of a name stands; dead letters are known at once."""
-        if known := self._index.select(Filter(ids=[named])):
-            first = known[0]
-            return Coordinates(first.source_topic, first.source_partition, first.source_offset)
-        return self._tracer.place(named, since)
+    def _of(self, named: str) -> Sequence[Entry]:
+        return self._index.select(Filter(ids=[named]))
 
     def _redactor(self, enrichment: Enrichment) -> Redactor:
         # Its tables take longer to load than most commands take.
