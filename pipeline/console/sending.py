@@ -26,7 +26,7 @@ from pipeline.errors import PipelineError, UsageError
 _LOOK_S: Final = 1.0
 """Between two words of a live page."""
 _MOST_REPLAYS: Final = 1000
-"""Operations in which replays are looked for."""
+"""Beginnings and ends that are looked through for the newest replays."""
 
 
 async def preview(visit: Visit) -> Response:
@@ -204,9 +204,8 @@ async def _standing(visit: Visit) -> Standing | None:
     replay_id = visit.request.path_params["replay_id"]
     run = visit.office.runs.run(replay_id)
 
-    def asked(desk: Desk) -> tuple[Counter[Status], list[Operation]]:
-        done = [one for one in desk.operations(_MOST_REPLAYS) if one.replay_id == replay_id]
-        return desk.outcomes(replay_id), done
+    def asked(desk: Desk) -> tuple[Counter[Status], Sequence[Operation]]:
+        return desk.outcomes(replay_id), desk.replays(replay_id)
 
     try:
         outcomes, done = await visit.office.desk.ask(asked)
@@ -234,7 +233,7 @@ async def replays(visit: Visit) -> Response:
     """All replays that the audit still has, the newest first."""
 
     def listed(desk: Desk) -> Sequence[Past]:
-        done = [one for one in desk.operations(_MOST_REPLAYS) if one.action == Action.REPLAY and one.replay_id]
+        done = desk.replays(limit=_MOST_REPLAYS)
         ends = {one.replay_id: one for one in done if one.result != Result.BEGUN}
         return [
             Past(one, ends.get(one.replay_id), desk.outcomes(one.replay_id))

@@ -14,12 +14,14 @@ from pipeline.console.sending import Standing
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.canary import CanaryPolicy, Verdict
 from pipeline.deadletters.filter import Status
+from pipeline.deadletters.index import Operation
+from pipeline.deadletters.index.filling import Batch
 from pipeline.deadletters.overrides import NOTHING
 from pipeline.deadletters.replay import Plan, Report
 from pipeline.errors import UnavailableError, UsageError
 from pipeline.settings import Settings
-from tests.unit.console.offline import SECRET, OfflineDesk
-from tests.unit.deadletters.letters import entry
+from tests.unit.console.offline import SECRET, VIC, Offline, OfflineDesk
+from tests.unit.deadletters.letters import DEAD, NOW, entry
 
 KIM, PAT = (Actor(name, frozenset(Role)) for name in ("kim", "pat"))
 PLAN = Plan((entry(),), (), 0, 0, Decimal(0), 0, 0.0)
@@ -91,6 +93,18 @@ def test_a_failure_is_told_without_what_it_quotes(tmp_path: Path, failure: Excep
     assert run.state is RunState.FAILED
     assert said in run.trouble
     assert SECRET not in run.trouble
+
+
+def test_a_replay_is_found_behind_whatever_was_done_since(tmp_path: Path) -> None:
+    offline = Offline.of(tmp_path)
+    begun = Operation(NOW, "kim", "replay", "begun", "of a test", replay_id="r-old")
+    since = [Operation(NOW, "kim", "reveal", "done", "curious", event_id="E-1")] * 1200
+    offline.desk._index.take(Batch(operations=[begun, *since], ends={(DEAD, 2): 101}, begins={(DEAD, 2): 100}))
+    offline.sign_in(VIC)
+    assert "r-old" in offline.browser.get("/replays").text
+    page = offline.browser.get("/replays/r-old")
+    assert page.status_code == 200
+    assert "Not ended" in page.text
 
 
 def _standing(state: RunState | None, result: str = "", **outcomes: int) -> Standing:
