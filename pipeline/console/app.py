@@ -118,7 +118,11 @@ class Console:
                 form = forms.of_query(request)
             made = visit or Sessions.new_visit()
             sign = self._sessions.form_sign(made)
-            response = await handler(Visit(request, actor, form, sign, signed is not None, self._office))
+
+            def lasts() -> bool:
+                return signed is None or self._sessions.actor(visit, time.monotonic()) is not None
+
+            response = await handler(Visit(request, actor, form, sign, signed is not None, self._office, lasts))
             if not visit:
                 self._remember(response, made)
             return response

@@ -172,7 +172,7 @@ async def replay(visit: Visit) -> Response:
 
 
 async def events(visit: Visit) -> Response:
-    """The page's live part, again whenever it is looked at, until nothing is to come."""
+    """The page's live part, again whenever it is looked at, until nothing is to come or the sign-in ends."""
     standing = await _standing(visit)
     if standing is None:
         raise UsageError("there is no such replay: see the list of replays")
@@ -181,8 +181,14 @@ async def events(visit: Visit) -> Response:
 
 async def _told(visit: Visit) -> AsyncIterator[str]:
     before = ""
-    while True:
-        standing = await _standing(visit)
+    while visit.lasts():
+        try:
+            standing = await _standing(visit)
+        except PipelineError:
+            # The page keeps what it shows: what is away now may be back at the next look.
+            yield ": nothing can be looked at\n\n"
+            await asyncio.sleep(_LOOK_S)
+            continue
         if standing is None:
             return
         part = visit.part("replay_part.html", standing=standing)
