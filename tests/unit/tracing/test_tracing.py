@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,8 +10,10 @@ import pytest
 from pipeline import tracing
 from pipeline.deadletters.history import EVENT_ID
 from pipeline.deadletters.index import Coordinates, Entry
+from pipeline.errors import UsageError
 from pipeline.redact import RedactionPolicy, Redactor
 from pipeline.serde import Registry, TopicCodecs
+from pipeline.serde.codec import AvroCodec
 from pipeline.serde.registry import parsed
 from pipeline.settings import RegistrySettings
 from pipeline.stream.partitioning import partition_of
@@ -42,13 +43,15 @@ class _Registry(Registry):
 class Topics:
     """What a processor wrote, as topics of three partitions hold it; `asked` are the partitions that were read."""
 
-    def __init__(self, bench: Bench, event_id: str) -> None:
-        schemas = sorted({output.topic for output in bench.outputs})
+    def __init__(self, bench: Bench, event_id: str, ticket: Mapping[str, object]) -> None:
+        schemas = [AT.topic, *sorted({output.topic for output in bench.outputs})]
         self.codecs = TopicCodecs(bench.catalogue, RegistrySettings())
-        self.codecs.__dict__["registry"] = _Registry([bench.catalogue.schema_of(topic).schema for topic in schemas])
+        registry = _Registry([bench.catalogue.schema_of(topic).schema for topic in schemas])
+        self.codecs.__dict__["registry"] = registry
+        value = AvroCodec(registry, bench.catalogue.schema_of(AT.topic).schema, 0).encode(ticket)
         self.asked: list[Sequence[Part]] = []
         headers = ((EVENT_ID, event_id.encode()),)
-        self.input = Record(AT.topic, AT.partition, AT.offset, _MS, b"T-1", json.dumps(TICKET).encode(), headers)
+        self.input = Record(AT.topic, AT.partition, AT.offset, _MS, b"T-1", value, headers)
         self.written = [
             Record(
                 output.topic,
@@ -85,11 +88,28 @@ class Topics:
 async def _topics(monkeypatch: pytest.MonkeyPatch, event_id: str, ticket: Mapping[str, object] = TICKET) -> Topics:
     bench = Bench("tickets", ANSWER)
     await bench.run(ticket, **{EVENT_ID: event_id.encode()})
-    topics = Topics(bench, event_id)
-    topics.input = replace(topics.input, value=json.dumps(ticket).encode())
+    topics = Topics(bench, event_id, ticket)
     for name in ("read", "pick", "spans"):
-        monkeypatch.setattr(tracing, name, getattr(topics, name), raising=False)
+        monkeypatch.setattr(tracing, name, getattr(topics, name))
     return topics
+
+
+async def test_only_the_partitions_of_its_keys_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    topics = await _topics(monkeypatch, "E-1")
+    found = topics.tracer().trace(AT)
+    assert (found.notes, [one.outcome for one in found.audited]) == ([], ["ENRICHED"])
+    audit, output = topics.asked
+    assert audit == [("enrichment.audit.v1", partition_of(b"E-1", PARTITIONS))]
+    assert output == [("support.tickets.enriched.v1", partition_of(b"T-1", PARTITIONS))]
+
+
+async def test_a_look_that_took_too_long_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    topics = await _topics(monkeypatch, "E-1")
+    monkeypatch.setattr(tracing, "_LOOKING_S", -1)
+    found = topics.tracer().trace(AT)
+    assert any("read only up to 2026-03-05 12:00 UTC" in note for note in found.notes)
+    with pytest.raises(UsageError, match="before 2026-03-05 12:00 UTC: look from later on"):
+        topics.tracer().place("E-1", NOW)
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -113,6 +133,7 @@ async def test_a_redacted_trace_holds_no_personal_value(monkeypatch: pytest.Monk
     dead = entry()
     found = topics.tracer([dead]).trace(AT)
     assert found.output_at is not None
+    assert bool(found.prompt) is readable
     assert found.dead_letter == dead.at
     for text in _texts(asdict(found)):
         for value in (EMAIL, NAME, PHONE):
