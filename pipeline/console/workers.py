@@ -44,8 +44,6 @@ class Worker:
     models: Sequence[Model] = ()
     in_flight: Mapping[str, float] = field(default_factory=dict)
     """Records being enriched, by enrichment: those it works for."""
-    enriched: Mapping[str, float] = field(default_factory=dict)
-    """Since it started."""
     paused: Mapping[str, str] = field(default_factory=dict)
     """Why, by enrichment; empty text where the worker does not say."""
     oldest_s: Mapping[str, float] = field(default_factory=dict)
@@ -106,7 +104,6 @@ def told(address: str, text: str) -> Worker:
         address,
         models=_models(found),
         in_flight=_by_enrichment(found["pipeline_in_flight_records"]),
-        enriched=_by_enrichment(found["pipeline_records_enriched_total"]),
         paused={name: reasons.get(name, "") for name, on in _by_enrichment(found["pipeline_paused"]).items() if on},
         oldest_s=_by_enrichment(found["pipeline_oldest_waiting_seconds"]),
         held=sum(value for _, value in found["pipeline_budget_held_records"]),
