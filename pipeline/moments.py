@@ -16,12 +16,15 @@ def moment(text: str, now: datetime) -> datetime:
 
     Raises UsageError when it is none of these.
     """
-    if ago := _AGO.fullmatch(text):
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         found = datetime.fromisoformat(text)
+        # The first and the last day of the calendar are not to be had in every zone.
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:
+        raise UsageError(f"{text!r} is beyond the calendar") from None
     except ValueError:
         raise UsageError(
             f"{text!r} is neither a time like 2026-03-05T14:00 (UTC) nor an age like 90m, 6h, 2d"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

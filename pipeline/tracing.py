@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -15,18 +16,18 @@ from typing import Final, cast
 from pydantic import ValidationError
 
 from pipeline import contract, paths
-from pipeline.catalogue import Catalogue, Enrichment
+from pipeline.catalogue import Enrichment
 from pipeline.deadletters.envelope import kafka_time
 from pipeline.deadletters.history import EVENT_ID
-from pipeline.deadletters.index import Coordinates
+from pipeline.deadletters.index import Coordinates, Entry
 from pipeline.errors import RecordError, UsageError
 from pipeline.jsontext import to_json
-from pipeline.llm import Tier
 from pipeline.outputs import event_id_of
 from pipeline.questions import Questions
 from pipeline.redact import Redaction, Redactor
 from pipeline.serde import TopicCodecs, decode_now
-from pipeline.stream.reader import pick, read
+from pipeline.stream.partitioning import partition_of
+from pipeline.stream.reader import pick, read, spans
 from pipeline.stream.record import Record
 
 _LOOKING_S: Final = 20.0
@@ -59,6 +60,7 @@ class Trace:
 
     source: Coordinates
     event_id: str
+    """As it may be shown: some publishers take an address for it."""
     enrichment: str
     at: datetime | None = None
     input: str = ""
@@ -72,6 +74,12 @@ class Trace:
     output_at: Coordinates | None = None
     audited: list[Audited] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    dead_letter: Coordinates | None = None
+    """The newest of its event."""
+
+
+class _OutOfTimeError(Exception):
+    """The topics were looked through for long enough; its text says up to when."""
 
 
 class Tracer:
@@ -83,25 +91,32 @@ class Tracer:
         client: Mapping[str, str],
         redactor: Callable[[Enrichment], Redactor],
         tenant_key: Callable[[str], bytes] | None,
+        letters_of: Callable[[str], Sequence[Entry]],
     ) -> None:
-        """`tenant_key`: for policies that hash values; None where there is no vault key."""
+        """`tenant_key`: None where there is no vault key. `letters_of`: dead letters of an id, the newest last."""
         self._codecs, self._client, self._tenant_key = codecs, client, tenant_key
+        self._letters_of = letters_of
         self._redactor = redactor
         self._redactors: dict[str, Redactor] = {}
 
     def place(self, named: str, since: datetime) -> Coordinates:
-        """Where the input record of an id stands: of coordinates, or of an event that the audit knows since then.
-
-        Raises UsageError when there is none.
+        """Where the input record of an id stands: of a dead letter, of coordinates, or of an event that the audit knows
+        since then. Raises UsageError when there is none.
         """
-        at = Coordinates.parse(named)
-        if at is not None:
+        if known := self._letters_of(named):
+            first = known[0]
+            return Coordinates(first.source_topic, first.source_partition, first.source_offset)
+        if (at := Coordinates.parse(named)) is not None:
             self._enrichment(at.topic)
             return at
-        for record in self._of_event(self._audits(), named, since):
-            found = self._decoded(record)
-            return Coordinates.of(cast(Mapping[str, object], found["source"]))
-        raise UsageError(f"no event {named} was found since {since:%Y-%m-%d %H:%M} UTC: look from further back")
+        begun = f"no event {named} was found since {since:%Y-%m-%d %H:%M} UTC"
+        try:
+            for record in self._of_event(named, since):
+                found = self._decoded(record)
+                return Coordinates.of(cast(Mapping[str, object], found["source"]))
+        except _OutOfTimeError as error:
+            raise UsageError(f"{begun} before {error}: look from later on") from None
+        raise UsageError(f"{begun}: look from further back")
 
     def trace(self, at: Coordinates, *, clear: bool = False) -> Trace:
         """The record that stands there. Only `clear` gives personal data away.
@@ -113,18 +128,27 @@ class Tracer:
         if record is None:
             raise UsageError(f"{at} is not in its topic: it was deleted by now, or never was")
         found = Trace(at, event_id_of(record), enrichment.name, kafka_time(record.timestamp_ms))
-        self._take_audits(found)
+        try:
+            self._take_audits(found)
+        except _OutOfTimeError as error:
+            found.notes.append(f"The audit was read only up to {error}: what came later is not known here.")
         version = next((one.prompt_version for one in reversed(found.audited)), enrichment.spec.prompt.version)
         redaction = self._take_input(record, enrichment, version, found, clear=clear)
         done = next((one for one in reversed(found.audited) if one.outcome == "ENRICHED"), None)
         if done is not None:
-            self._take_output(enrichment, done, redaction, found, clear=clear)
+            try:
+                self._take_output(record.key, done, redaction, found, clear=clear)
+            except _OutOfTimeError as error:
+                found.notes.append(f"Its output was looked for only up to {error}, and was not found.")
+        found.dead_letter = next((letter.at for letter in reversed(self._letters_of(found.event_id))), None)
+        if not clear:
+            found.event_id = redaction.mask(found.event_id) if redaction is not None else _HIDDEN
         return found
 
     # ---- parts
 
     def _take_audits(self, found: Trace) -> None:
-        for record in self._of_event(self._audits(), found.event_id, found.at or datetime.now(UTC)):
+        for record in self._of_event(found.event_id, found.at or datetime.now(UTC)):
             audit = self._decoded(record)
             found.audited.append(
                 Audited(
@@ -172,15 +196,14 @@ class Tracer:
         return reading.redaction
 
     def _take_output(
-        self, enrichment: Enrichment, done: Audited, redaction: Redaction | None, found: Trace, *, clear: bool
+        self, key: bytes | None, done: Audited, redaction: Redaction | None, found: Trace, *, clear: bool
     ) -> None:
+        enrichment = self._enrichment(found.source.topic)
         topic = enrichment.output.topic
         header = EVENT_ID, found.event_id.encode()
-        record = next((one for one in self._since([topic], done.at - _APART) if header in one.headers), None)
+        record = next((one for one in self._since([topic], key, done.at - _APART) if header in one.headers), None)
         if record is None:
-            found.notes.append(
-                f"Its output was not found in {topic}: it was deleted by now, or comes later than looked."
-            )
+            found.notes.append(f"Its output was not found in {topic}: it was deleted by now.")
             return
         found.output_at = Coordinates(record.topic, record.partition, record.offset)
         output = dict(self._decoded(record))
@@ -198,33 +221,36 @@ class Tracer:
             for path in enrichment.restored:
                 shown = paths.replaced(shown, path, lambda text: redaction.mask(text) if redaction else _HIDDEN)
             shown, added = _masked(shown, redaction), cast(dict[str, object], _masked(added, redaction))
+            output = cast(dict[str, object], _masked(output, redaction))
         found.answer = _indented(shown)
         found.output = _indented({**({"added by code": added} if added else {}), **output})
 
     # ---- reading
 
-    def _audits(self) -> list[str]:
-        return sorted({one.audit.topic for one in self._codecs.catalogue.enrichments.values()})
-
-    def _of_event(self, topics: Sequence[str], event_id: str, since: datetime) -> Iterator[Record]:
+    def _of_event(self, event_id: str, since: datetime) -> Iterator[Record]:
         """The audit's records of an event, in the order of their partition: they have its id as their key."""
-        return (record for record in self._since(topics, since) if record.key == event_id.encode())
+        topics = sorted({one.audit.topic for one in self._codecs.catalogue.enrichments.values()})
+        key = event_id.encode()
+        return (record for record in self._since(topics, key, since) if record.key == key)
 
-    def _since(self, topics: Sequence[str], since: datetime) -> Iterator[Record]:
+    def _since(self, topics: Sequence[str], key: bytes | None, since: datetime) -> Iterator[Record]:
+        """Records of the partitions that a key belongs to, of all of them without one. Raises _OutOfTimeError."""
+        sizes = Counter(topic for topic, _ in spans(self._client, topics)) if key is not None else {}
+        only = [(topic, partition_of(key or b"", number)) for topic, number in sizes.items()]
         began = time.monotonic()
-        for count, record in enumerate(read(self._client, topics, start=since)):
+        for count, record in enumerate(read(self._client, topics, start=since, only=only)):
             if count % 1000 == 0 and time.monotonic() - began > _LOOKING_S:
-                return
+                raise _OutOfTimeError(f"{kafka_time(record.timestamp_ms):%Y-%m-%d %H:%M} UTC")
             yield record
 
     def _decoded(self, record: Record) -> Mapping[str, object]:
         return decode_now(self._codecs.decoder(record.topic), record.value or b"").record
 
     def _enrichment(self, topic: str) -> Enrichment:
-        catalogue: Catalogue = self._codecs.catalogue
-        found = next((one for one in catalogue.enrichments.values() if one.input.topic == topic), None)
+        known = self._codecs.catalogue.enrichments.values()
+        found = next((one for one in known if one.input.topic == topic), None)
         if found is None:
-            inputs = sorted({one.input.topic for one in catalogue.enrichments.values()})
+            inputs = sorted({one.input.topic for one in known})
             raise UsageError(f"no enrichment reads {topic}; there are: {', '.join(inputs)}")
         return found
 
@@ -234,8 +260,7 @@ class Tracer:
         if enrichment.prompt_of(version).is_file():
             prompt = enrichment.spec.prompt.model_copy(update={"version": version})
             enrichment = replace(enrichment, spec=enrichment.spec.model_copy(update={"prompt": prompt}))
-        nobody: tuple[Tier, ...] = ()
-        return Questions(enrichment, self._redactors[enrichment.name], nobody, self._tenant_key)
+        return Questions(enrichment, self._redactors[enrichment.name], (), self._tenant_key)
 
 
 def _redacted(decoded: Mapping[str, object], enrichment: Enrichment, redaction: Redaction) -> dict[str, object]:
@@ -262,7 +287,9 @@ def _masked(value: object, redaction: Redaction | None) -> object:
     if isinstance(value, str):
         return redaction.mask(value) if redaction is not None else _HIDDEN
     if isinstance(value, Mapping):
-        return {name: _masked(item, redaction) for name, item in value.items()}
+        # A map's keys are texts of the record, too.
+        named = redaction.mask if redaction is not None else str
+        return {named(name): _masked(item, redaction) for name, item in value.items()}
     if isinstance(value, list):
         return [_masked(item, redaction) for item in value]
     return value

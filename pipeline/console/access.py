@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from starlette.datastructures import Headers
 
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.errors import UsageError
 from pipeline.settings import ConsoleSettings
 
+_log = logging.getLogger(__name__)
 _SHORTEST_TOKEN: Final = 20
 """Characters: a shorter one could be guessed."""
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -72,13 +76,18 @@ class Access:
                 found = one.actor
         return found
 
-    def by_proxy(self, peer: str, headers: Mapping[str, str]) -> Actor | None:
-        """Whom the proxy at the address `peer` names; None when it is no trusted proxy or names nobody."""
+    def by_proxy(self, peer: str, headers: Headers) -> Actor | None:
+        """Whom the proxy at the address `peer` names; None when it is no trusted proxy or names nobody.
+
+        Raises UsageError when a header stands more than once: then one of them is the proxy's, and nobody knows which.
+        """
         proxy = self._proxy
-        name = headers.get(proxy.user_header, "").strip() if proxy else ""
-        if proxy is None or not name or not name.isprintable() or not _inside(peer, proxy.networks):
+        if proxy is None or not _inside(peer, proxy.networks):
             return None
-        told = headers.get(proxy.roles_header, "") if proxy.roles_header else Role.VIEWER
+        name = _only(headers, proxy.user_header).strip()
+        told = _only(headers, proxy.roles_header) if proxy.roles_header else Role.VIEWER
+        if not name or not name.isprintable():
+            return None
         roles = frozenset(Role(role) for role in map(str.strip, told.lower().split(",")) if role in list(Role))
         return Actor(name, roles) if roles else None
 
@@ -124,6 +133,14 @@ def _network(text: str) -> _Network:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
         raise UsageError(f"console.proxies: {text} is neither an address nor a network") from None
+
+
+def _only(headers: Headers, name: str) -> str:
+    found = headers.getlist(name)
+    if len(found) > 1:
+        _log.warning("a request with %d headers %s was refused", len(found), name)
+        raise UsageError(f"{name} came {len(found)} times: the proxy has to overwrite it, not to add its own")
+    return found[0] if found else ""
 
 
 def _inside(peer: str, networks: Sequence[_Network]) -> bool:

@@ -118,7 +118,11 @@ class Console:
                 form = forms.of_query(request)
             made = visit or Sessions.new_visit()
             sign = self._sessions.form_sign(made)
-            response = await handler(Visit(request, actor, form, sign, signed is not None, self._office))
+
+            def lasts() -> bool:
+                return signed is None or self._sessions.actor(visit, time.monotonic()) is not None
+
+            response = await handler(Visit(request, actor, form, sign, signed is not None, self._office, lasts))
             if not visit:
                 self._remember(response, made)
             return response
@@ -167,11 +171,12 @@ class Console:
         self._require_own(request, visit, await forms.of_body(request))
         self._sessions.sign_out(visit)
         response = RedirectResponse("/sign-in", 303)
-        response.delete_cookie(COOKIE, path="/", secure=self._https, httponly=True, samesite="strict")
+        response.delete_cookie(COOKIE, path="/", secure=self._https, httponly=True, samesite="lax")
         return response
 
     def _door(self, request: Request, following: str, trouble: str = "", status: int = 200) -> Response:
-        visit = request.cookies.get(COOKIE, "") or Sessions.new_visit()
+        kept = request.cookies.get(COOKIE, "")
+        visit = kept or Sessions.new_visit()
         page = self._office.pages.render(
             "sign_in.html",
             form_sign=self._sessions.form_sign(visit),
@@ -180,11 +185,14 @@ class Console:
             by_tokens=self._access.by_tokens,
         )
         response = HTMLResponse(page, status)
-        self._remember(response, visit)
+        if not kept:
+            self._remember(response, visit)
         return response
 
     def _remember(self, response: Response, visit: str) -> None:
-        response.set_cookie(COOKIE, visit, path="/", secure=self._https, httponly=True, samesite="strict")
+        """Lax: were it kept from who follows a link from elsewhere, a new visit would take the place of theirs.
+        Forms are known by their own sign."""
+        response.set_cookie(COOKIE, visit, path="/", secure=self._https, httponly=True, samesite="lax")
 
     # ---- what is said when something is wrong
 

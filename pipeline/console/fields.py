@@ -13,6 +13,8 @@ from pipeline.errors import NotTakenError, UsageError
 
 _LONG: Final = 60
 """Characters from which a text gets several lines."""
+_DEEPEST: Final = 50
+"""Lists and records inside one another: no schema has so many, and each takes its share of the stack."""
 _MISSING: Final = object()
 
 
@@ -105,7 +107,7 @@ def _made(field: contract.Schema, written: str, problems: Mapping[str, str], *, 
 
 def _value(field: contract.Schema, written: str) -> object:
     if written.strip():
-        return written if _is_text(field) or _symbols(field) else json.loads(written)
+        return written if _is_text(field) or _symbols(field) else _parsed(written)
     if "default" in field:
         # Left empty means empty; where the default is something else it is what stands for "not said".
         return field["default"]
@@ -120,10 +122,28 @@ def _fields(schema: contract.Schema) -> list[contract.Schema]:
 
 def _record(text: str) -> Mapping[str, object]:
     try:
-        found = json.loads(text)
+        found = _parsed(text)
     except ValueError:
         return {}
     return cast(Mapping[str, object], found) if isinstance(found, dict) else {}
+
+
+def _parsed(text: str) -> object:
+    """Raises ValueError when it is no JSON, or deeper than any record."""
+    try:
+        found: object = json.loads(text)
+    except RecursionError:
+        raise ValueError("too deep") from None
+    level = [found]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        ]
+        if not level:
+            return found
+    raise ValueError("too deep")
 
 
 def _type(field: contract.Schema) -> object:

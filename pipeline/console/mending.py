@@ -51,6 +51,7 @@ async def edit(visit: Visit) -> Response:
 
     def mended(desk: Desk) -> tuple[Story, Sequence[str], NotTakenError | None]:
         desk.require(visit.actor, Action.EDIT, Role.OPERATOR, why)
+        desk.require(visit.actor, Action.EDIT, Role.PRIVACY, why)
         found = desk.story(named)
         try:
             if found.entry.status is not Status.OPEN:

@@ -164,8 +164,9 @@ class Overviews:
         return self._backlog.look()
 
     def _spent(self) -> Spending:
-        codecs = TopicCodecs(self._catalogue, self._settings.registry)
-        self._spending = self._spending or Spending(self._settings.kafka.client(), codecs, self._settings)
+        if self._spending is None:
+            codecs = TopicCodecs(self._catalogue, self._settings.registry)
+            self._spending = Spending(self._settings.kafka.client(), codecs, self._settings)
         self._spending.refresh(_COUNTING_S)
         return self._spending
 

@@ -10,7 +10,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from pipeline.deadletters.actor import Actor
 from pipeline.deadletters.canary import CanaryPolicy
@@ -19,10 +19,9 @@ from pipeline.deadletters.overrides import Override
 from pipeline.deadletters.replay import Plan, Report
 from pipeline.errors import PipelineError, UsageError
 
-_Kept = TypeVar("_Kept")
 _log = logging.getLogger(__name__)
 _MOST: Final = 50
-"""Previews and runs that are kept; older ones are forgotten, what they did stands in the topics."""
+"""Runs that are kept; older ones are forgotten, what they did stands in the topics."""
 _PREVIEW_S: Final = 1800.0
 """For so long a preview can be sent as it was seen."""
 _END_S: Final = 10.0
@@ -81,16 +80,19 @@ class Runs:
         self._runs: dict[str, Run] = {}
 
     def keep(self, actor: Actor, plan: Plan, force: bool, query: str) -> Preview:
-        """Keeps what somebody is shown, until they send it."""
+        """Keeps what somebody is shown, until they send it or look at another one: a plan may be large."""
         preview = Preview(secrets.token_urlsafe(16), actor.name, plan, force, query, time.monotonic())
         with self._lock:
-            _keep(self._previews, preview.id, preview)
+            self._previews = {one.id: one for one in self._fresh() if one.by != actor.name}
+            self._previews[preview.id] = preview
         return preview
 
     def preview(self, actor: Actor, preview_id: str) -> Preview:
         """Raises UsageError when it is not theirs, or too old to be what would happen now."""
-        found = self._previews.get(preview_id)
-        if found is None or found.by != actor.name or time.monotonic() - found.made_at > _PREVIEW_S:
+        with self._lock:
+            self._previews = {one.id: one for one in self._fresh()}
+            found = self._previews.get(preview_id)
+        if found is None or found.by != actor.name:
             raise UsageError("this preview is too old to be sent: look again what would be sent now")
         return found
 
@@ -107,7 +109,9 @@ class Runs:
             run.thread = threading.Thread(
                 target=self._send, args=(desk, actor, preview, wish, run), name="replay", daemon=True
             )
-            _keep(self._runs, run.id, run)
+            while len(self._runs) >= _MOST:
+                del self._runs[next(iter(self._runs))]
+            self._runs[run.id] = run
         run.thread.start()
         return run
 
@@ -123,6 +127,10 @@ class Runs:
         for thread in threads:
             if thread is not None:
                 thread.join(_END_S)
+
+    def _fresh(self) -> list[Preview]:
+        now = time.monotonic()
+        return [one for one in self._previews.values() if now - one.made_at <= _PREVIEW_S]
 
     def _send(self, desk: Desk, actor: Actor, preview: Preview, wish: Wish, run: Run) -> None:
         def told(report: Report) -> None:
@@ -149,9 +157,3 @@ class Runs:
             _log.error("a replay ended by an unexpected %s", type(error).__name__)
             run.trouble = f"an unexpected {type(error).__name__}: please report it. What was sent stays sent."
             run.state = RunState.FAILED
-
-
-def _keep(where: dict[str, _Kept], name: str, what: _Kept) -> None:
-    while len(where) >= _MOST:
-        del where[next(iter(where))]
-    where[name] = what

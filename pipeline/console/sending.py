@@ -26,7 +26,7 @@ from pipeline.errors import PipelineError, UsageError
 _LOOK_S: Final = 1.0
 """Between two words of a live page."""
 _MOST_REPLAYS: Final = 1000
-"""Operations in which replays are looked for."""
+"""Beginnings and ends that are looked through for the newest replays."""
 
 
 async def preview(visit: Visit) -> Response:
@@ -172,7 +172,7 @@ async def replay(visit: Visit) -> Response:
 
 
 async def events(visit: Visit) -> Response:
-    """The page's live part, again whenever it is looked at, until nothing is to come."""
+    """The page's live part, again whenever it is looked at, until nothing is to come or the sign-in ends."""
     standing = await _standing(visit)
     if standing is None:
         raise UsageError("there is no such replay: see the list of replays")
@@ -181,8 +181,14 @@ async def events(visit: Visit) -> Response:
 
 async def _told(visit: Visit) -> AsyncIterator[str]:
     before = ""
-    while True:
-        standing = await _standing(visit)
+    while visit.lasts():
+        try:
+            standing = await _standing(visit)
+        except PipelineError:
+            # The page keeps what it shows: what is away now may be back at the next look.
+            yield ": nothing can be looked at\n\n"
+            await asyncio.sleep(_LOOK_S)
+            continue
         if standing is None:
             return
         part = visit.part("replay_part.html", standing=standing)
@@ -204,9 +210,8 @@ async def _standing(visit: Visit) -> Standing | None:
     replay_id = visit.request.path_params["replay_id"]
     run = visit.office.runs.run(replay_id)
 
-    def asked(desk: Desk) -> tuple[Counter[Status], list[Operation]]:
-        done = [one for one in desk.operations(_MOST_REPLAYS) if one.replay_id == replay_id]
-        return desk.outcomes(replay_id), done
+    def asked(desk: Desk) -> tuple[Counter[Status], Sequence[Operation]]:
+        return desk.outcomes(replay_id), desk.replays(replay_id)
 
     try:
         outcomes, done = await visit.office.desk.ask(asked)
@@ -234,7 +239,7 @@ async def replays(visit: Visit) -> Response:
     """All replays that the audit still has, the newest first."""
 
     def listed(desk: Desk) -> Sequence[Past]:
-        done = [one for one in desk.operations(_MOST_REPLAYS) if one.action == Action.REPLAY and one.replay_id]
+        done = desk.replays(limit=_MOST_REPLAYS)
         ends = {one.replay_id: one for one in done if one.result != Result.BEGUN}
         return [
             Past(one, ends.get(one.replay_id), desk.outcomes(one.replay_id))

@@ -17,6 +17,8 @@ from pipeline.settings import LimitSettings, Settings
 from pipeline.stream.reader import Part, read, spans
 
 _ANY = "*"
+_Whose = tuple[date, str, str]
+"""Day, tenant and enrichment."""
 
 
 @dataclass(slots=True)
@@ -26,6 +28,12 @@ class Sum:
     usd: Decimal = Decimal(0)
     simulated: Decimal = Decimal(0)
     tokens: int = 0
+
+    def add(self, other: Sum) -> None:
+        """Takes another one in."""
+        self.usd += other.usd
+        self.simulated += other.simulated
+        self.tokens += other.tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Spending:
         self._limits: Sequence[LimitSettings] = settings.budget.limits
         if settings.budget.daily_usd:
             self._limits = (LimitSettings(usd=settings.budget.daily_usd, soft_share=Decimal(1)), *self._limits)
-        self._sums: defaultdict[tuple[date, str, str], Sum] = defaultdict(Sum)
+        self._sums: dict[_Whose, Sum] = {}
         self._positions: dict[Part, int] | None = None
         self._decoders: dict[str, Decoder] = {}
         self._lock = threading.Lock()
@@ -88,9 +96,7 @@ class Spending:
         with self._lock:
             for (day, whose, name), part in self._sums.items():
                 if first <= day <= last and tenant in (_ANY, whose) and enrichment in (_ANY, name):
-                    total.usd += part.usd
-                    total.simulated += part.simulated
-                    total.tokens += part.tokens
+                    total.add(part)
         return total
 
     def _read(self) -> None:
@@ -113,14 +119,20 @@ class Spending:
             begins = {part: self._positions.get(part, 0) for part, end in ends.items()}
             begins = {part: place for part, place in begins.items() if place < ends[part]}
             records = read(self._client, topics, start=begins) if begins else iter(())
-        places = dict(ends)
+        places, new = dict(ends), defaultdict[_Whose, Sum](Sum)
         for record in records:
             part = record.topic, record.partition
             places[part] = max(places.get(part, 0), record.offset + 1)
-            self._take(record.topic, record.value)
-        self._positions = places
+            self._take(new, record.topic, record.value)
+        # Sums and positions change together, at the end: a read that breaks off is done anew, and counts once.
+        today = datetime.now(UTC).date()
+        with self._lock:
+            for whose, found in new.items():
+                self._sums.setdefault(whose, Sum()).add(found)
+            self._sums = {whose: found for whose, found in self._sums.items() if whose[0] >= today.replace(day=1)}
+            self._positions = places
 
-    def _take(self, topic: str, value: bytes | None) -> None:
+    def _take(self, sums: defaultdict[_Whose, Sum], topic: str, value: bytes | None) -> None:
         if topic not in self._decoders:
             self._decoders[topic] = self._codecs.decoder(topic)
         try:
@@ -128,8 +140,11 @@ class Spending:
         except RecordError:
             return
         paid = cast(Decimal, used["cost_usd"])
-        with self._lock:
-            part = self._sums[cast(datetime, used["at"]).date(), str(used["tenant_id"]), str(used["enrichment"])]
-            part.usd += paid
-            part.simulated += paid if used["simulated"] else 0
-            part.tokens += int(cast(int, used["input_tokens"])) + int(cast(int, used["output_tokens"]))
+        part = sums[cast(datetime, used["at"]).date(), str(used["tenant_id"]), str(used["enrichment"])]
+        part.add(
+            Sum(
+                paid,
+                paid if used["simulated"] else Decimal(0),
+                int(cast(int, used["input_tokens"])) + int(cast(int, used["output_tokens"])),
+            )
+        )

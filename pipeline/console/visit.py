@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -23,6 +24,8 @@ class Visit:
     signed_in: bool
     """By a token here, so that one can sign out here."""
     office: Office
+    lasts: Callable[[], bool]
+    """Whether the sign-in still holds: some answers take long."""
 
     def may(self, role: Role) -> bool:
         """Whether the person has the role: what they may not do is not offered."""

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -43,8 +44,6 @@ class Worker:
     models: Sequence[Model] = ()
     in_flight: Mapping[str, float] = field(default_factory=dict)
     """Records being enriched, by enrichment: those it works for."""
-    enriched: Mapping[str, float] = field(default_factory=dict)
-    """Since it started."""
     paused: Mapping[str, str] = field(default_factory=dict)
     """Why, by enrichment; empty text where the worker does not say."""
     oldest_s: Mapping[str, float] = field(default_factory=dict)
@@ -58,10 +57,18 @@ def addresses(settings: Settings) -> tuple[str, ...]:
     if not given and settings.telemetry.metrics_port:
         given = (f"http://127.0.0.1:{settings.telemetry.metrics_port}/metrics",)
     for address in given:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_page(address):
             raise UsageError(f"console.workers: {address} does not read http://host:port/metrics")
     return tuple(given)
+
+
+def _is_page(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        # What is no port raises only when it is asked for; port 0 is nobody's.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def ask(given: Sequence[str]) -> list[Worker]:
@@ -80,12 +87,12 @@ def _ask(address: str) -> Worker:
         return Worker(address, f"answers {error.code}: no worker's metrics are there")
     except OSError:
         return Worker(address, "does not answer: it has ended, or its metrics_port is another")
-    except ValueError:
+    except (ValueError, KeyError, IndexError, HTTPException):
         return Worker(address, "answers with something else than metrics")
 
 
 def told(address: str, text: str) -> Worker:
-    """A worker by its metrics. Raises ValueError when they are none."""
+    """A worker by its metrics. Raises ValueError when they are none, KeyError when they lack a label."""
     found: defaultdict[str, list[tuple[_Labels, float]]] = defaultdict(list)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -97,7 +104,6 @@ def told(address: str, text: str) -> Worker:
         address,
         models=_models(found),
         in_flight=_by_enrichment(found["pipeline_in_flight_records"]),
-        enriched=_by_enrichment(found["pipeline_records_enriched_total"]),
         paused={name: reasons.get(name, "") for name, on in _by_enrichment(found["pipeline_paused"]).items() if on},
         oldest_s=_by_enrichment(found["pipeline_oldest_waiting_seconds"]),
         held=sum(value for _, value in found["pipeline_budget_held_records"]),

@@ -23,7 +23,7 @@ from pipeline.deadletters.canary import CanaryPolicy
 from pipeline.deadletters.changes import Change
 from pipeline.deadletters.closing import Closer
 from pipeline.deadletters.filter import Filter, Status
-from pipeline.deadletters.index import Coordinates, Entry, Index
+from pipeline.deadletters.index import Entry, Index
 from pipeline.deadletters.mending import Mended, Mender, Opened
 from pipeline.deadletters.overrides import NOTHING, Override
 from pipeline.deadletters.prices import CallPrices, list_price
@@ -83,12 +83,12 @@ class Desk(SeeingDesk):
         """The way of a record, without personal data. `named` is a dead letter, an event, or where its input stands;
         an event of which none died is looked for since then. Raises UsageError when there is none.
         """
-        return self._tracer.trace(self._place(named, since))
+        return self._tracer.trace(self._tracer.place(named, since))
 
     def reveal_trace(self, actor: Actor, named: str, since: datetime, why: str) -> Trace:
         """The same in clear; audited before it is given. Raises NotAllowedError."""
         with self._audit.watched(actor, Action.REVEAL, Role.PRIVACY, why, f"trace of {named}"):
-            at = self._place(named, since)
+            at = self._tracer.place(named, since)
             found = self._tracer.trace(at, clear=True)
             done = self._audit.operation(actor, Action.REVEAL, Result.DONE, why, f"trace of {at}")
             self._audit.write(replace(done, event_id=found.event_id))
@@ -101,16 +101,21 @@ class Desk(SeeingDesk):
         return self.reveal(actor, story, "to mend it").value
 
     def edit(self, actor: Actor, opened: Opened, text: str, why: str) -> Mended:
-        """Keeps a value as a person wrote it. Raises UsageError that names the field when it is not taken."""
+        """Keeps a value as a person wrote it, who may see it, too: what is taken tells of what stood there.
+
+        Raises NotAllowedError; UsageError that names the field when it is not taken.
+        """
         with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {opened.letter.id}"):
+            actor.require(Role.PRIVACY)
             mended = self._mender.accept(opened, text)
             if mended.fields:
                 self._mender.keep(actor, [mended], why)
             return mended
 
     def mend(self, actor: Actor, story: Story, text: str, why: str) -> Mended:
-        """`edit` for who knows the value already, from `open_value`: it is opened, and given to nobody."""
+        """`edit` of the value that stands there now, which is opened for it and not returned."""
         with self._audit.watched(actor, Action.EDIT, Role.OPERATOR, why, f"of {story.entry.id}"):
+            actor.require(Role.PRIVACY)
             mended = self._mender.accept(self._mender.open(story.letter, story.edits), text)
             if mended.fields:
                 self._mender.keep(actor, [mended], why)
@@ -275,14 +280,10 @@ class Desk(SeeingDesk):
         from pipeline.tracing import Tracer
 
         tenant_key = self._keyring.tenant_key if self._settings.vault.keys is not None else None
-        return Tracer(self._topics.codecs, self._topics.client, self._redactor, tenant_key)
+        return Tracer(self._topics.codecs, self._topics.client, self._redactor, tenant_key, self._of)
 
-    def _place(self, named: str, since: datetime) -> Coordinates:
-        """Where the input record of a name stands; dead letters are known at once."""
-        if known := self._index.select(Filter(ids=[named])):
-            first = known[0]
-            return Coordinates(first.source_topic, first.source_partition, first.source_offset)
-        return self._tracer.place(named, since)
+    def _of(self, named: str) -> Sequence[Entry]:
+        return self._index.select(Filter(ids=[named]))
 
     def _redactor(self, enrichment: Enrichment) -> Redactor:
         # Its tables take longer to load than most commands take.

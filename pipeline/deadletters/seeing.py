@@ -87,6 +87,10 @@ class SeeingDesk:
         """What people did, the newest last."""
         return self._index.operations(limit=limit)
 
+    def replays(self, replay_id: str = "", limit: int = 0) -> Sequence[Operation]:
+        """Beginnings and ends of one replay, or of all; the newest last."""
+        return self._index.replays(replay_id, limit)
+
     def story(self, named: str) -> Story:
         """All about the dead letter of an id, or the newest of an event. Raises UsageError when there is none."""
         entries = self._index.select(Filter(ids=[named]))

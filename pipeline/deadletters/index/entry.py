@@ -37,7 +37,10 @@ class Coordinates:
     def parse(cls, text: str) -> Coordinates | None:
         """None when it is not of this form: an event id, perhaps."""
         parts = text.rsplit("/", 2)
-        if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()) or len(parts[2]) > 18:
+        if len(parts) != 3 or not (parts[1].isdecimal() and parts[2].isdecimal()):
+            return None
+        # Beyond these no partition and no offset can be: Kafka and the index keep 32 and 64 bits of them.
+        if len(parts[1]) > 9 or len(parts[2]) > 18:
             return None
         return cls(parts[0], int(parts[1]), int(parts[2]))
 

@@ -179,11 +179,20 @@ def newest_edits(db: sqlite3.Connection, letters: Sequence[Coordinates]) -> list
 
 def operations(db: sqlite3.Connection, letter: Coordinates | None = None, limit: int = 0) -> list[Operation]:
     """What people did, with one dead letter or at all; the newest last."""
-    condition, values = ("WHERE letter = ?", [str(letter)]) if letter else ("", [])
+    return _operations(db, "letter = ?" if letter else "1", [str(letter)] if letter else [], limit)
+
+
+def replays(db: sqlite3.Connection, replay_id: str = "", limit: int = 0) -> list[Operation]:
+    """Beginnings and ends of one replay, or of all; the newest last."""
+    condition, values = ("replay_id = ?", [replay_id]) if replay_id else ("replay_id > '' AND action = 'replay'", [])
+    return _operations(db, condition, values, limit)
+
+
+def _operations(db: sqlite3.Connection, condition: str, values: Sequence[str], limit: int) -> list[Operation]:
     rows = db.execute(
         f"""
-        SELECT at, who, action, result, why, letter, event_id, replay_id, enrichment, detail FROM operations {condition}
-        ORDER BY number DESC LIMIT ?
+        SELECT at, who, action, result, why, letter, event_id, replay_id, enrichment, detail FROM operations
+        WHERE {condition} ORDER BY number DESC LIMIT ?
         """,
         [*values, limit or -1],
     ).fetchall()

@@ -181,6 +181,11 @@ class Index:
         with self._reading() as db:
             return selecting.operations(db, letter, limit)
 
+    def replays(self, replay_id: str = "", limit: int = 0) -> list[Operation]:
+        """Beginnings and ends of one replay, or of all; the newest last."""
+        with self._reading() as db:
+            return selecting.replays(db, replay_id, limit)
+
     # ---- the file
 
     def _opened(self) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ from pipeline.console.access import Access, parsed
 from pipeline.deadletters.actor import Role
 from pipeline.errors import UsageError
 from pipeline.settings import ConsoleSettings
+from starlette.datastructures import Headers
 from tests.unit.console.offline import KIM, PAT, TOKENS, VIC
 
 
@@ -44,18 +45,28 @@ def test_a_wrong_entry_is_named_without_its_token(text: str, said: str) -> None:
 
 def test_a_proxy_is_believed_only_from_its_own_address() -> None:
     access = _access(user_header="X-User", roles_header="X-Roles", proxies=["10.0.0.0/8", "::1"])
-    headers = {"X-User": "kim@example.org", "X-Roles": "operator, king,Viewer"}
+    headers = Headers({"X-User": "kim@example.org", "X-Roles": "operator, king,Viewer"})
     found = access.by_proxy("10.1.2.3", headers)
     assert found is not None
     assert (found.name, found.roles) == ("kim@example.org", frozenset({Role.OPERATOR, Role.VIEWER}))
     assert access.by_proxy("192.168.0.1", headers) is None
     assert access.by_proxy("testclient", headers) is None
-    assert access.by_proxy("::1", {"X-User": "kim", "X-Roles": "king"}) is None
-    assert access.by_proxy("::1", {"X-Roles": "operator"}) is None
+    assert access.by_proxy("::1", Headers({"X-User": "kim", "X-Roles": "king"})) is None
+    assert access.by_proxy("::1", Headers({"X-Roles": "operator"})) is None
+
+
+@pytest.mark.parametrize("twice", ["X-User", "X-Roles"])
+def test_a_header_beside_the_proxys_own_is_refused_only_where_it_would_be_believed(twice: str) -> None:
+    access = _access(user_header="X-User", roles_header="X-Roles", proxies=["10.0.0.1"])
+    sent = [(twice, "privacy"), ("X-User", "kim"), ("X-Roles", "viewer")]
+    headers = Headers(raw=[(name.lower().encode(), value.encode()) for name, value in sent])
+    with pytest.raises(UsageError, match=f"{twice} came 2 times"):
+        access.by_proxy("10.0.0.1", headers)
+    assert access.by_proxy("10.0.0.2", headers) is None
 
 
 def test_who_comes_by_a_proxy_that_names_no_roles_may_only_see() -> None:
-    found = _access(user_header="X-User", proxies=["127.0.0.1"]).by_proxy("127.0.0.1", {"X-User": "kim"})
+    found = _access(user_header="X-User", proxies=["127.0.0.1"]).by_proxy("127.0.0.1", Headers({"X-User": "kim"}))
     assert found is not None
     assert found.roles == {Role.VIEWER}
 

@@ -7,9 +7,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from pipeline.errors import UnavailableError
+from pipeline.console import tracing
+from pipeline.deadletters.actor import Actor, Role
+from pipeline.deadletters.mending import Opened
+from pipeline.errors import NotAllowedError, UnavailableError
 from tests.unit.console.offline import KIM, PAT, SECRET, VIC, Offline
-from tests.unit.deadletters.letters import row
+from tests.unit.deadletters.letters import letter, row, story
 
 PAGES = (
     "/",
@@ -52,36 +55,6 @@ def test_live_parts_are_not_redirected_but_refused(offline: Offline) -> None:
     assert live.status_code == 401
     part = offline.browser.get("/overview", headers={"HX-Request": "true"})
     assert (part.status_code, part.headers["HX-Redirect"]) == (401, "/sign-in")
-
-
-def test_a_wrong_token_opens_nothing_and_is_not_shown_again(offline: Offline) -> None:
-    answer = offline.post("/sign-in", {"token": "guessed-0123456789abcdef"}, at="/sign-in")
-    assert answer.status_code == 403
-    assert "nobody" in answer.text
-    assert "guessed" not in answer.text
-    assert offline.browser.get("/").status_code == 303
-
-
-def test_signing_in_changes_the_cookie_and_signing_out_ends_it(offline: Offline) -> None:
-    before = offline.browser.get("/sign-in").cookies["visit"]
-    offline.sign_in(KIM)
-    signed = offline.browser.cookies["visit"]
-    assert signed != before
-    assert offline.browser.get("/audit").status_code == 200
-    assert offline.post("/sign-out", {}).status_code == 303
-    offline.browser.cookies.set("visit", signed)
-    assert offline.browser.get("/audit").status_code == 303
-
-
-def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(tmp_path: Path) -> None:
-    cookie = Offline.of(tmp_path, https=True).browser.get("/sign-in").headers["set-cookie"].lower()
-    assert {"httponly", "samesite=strict", "secure", "path=/"} <= set(re.split(r"; ", cookie))
-
-
-@pytest.mark.parametrize("following", ["//evil.example", "https://evil.example", "/\\evil.example", "evil"])
-def test_a_sign_in_leads_nowhere_else(offline: Offline, following: str) -> None:
-    answer = offline.post("/sign-in", {"token": KIM, "next": following}, at="/sign-in")
-    assert answer.headers["location"] == "/"
 
 
 @pytest.mark.parametrize("path", [*DEEDS, "/sign-in", "/sign-out"])
@@ -127,6 +100,19 @@ def test_an_operator_sees_no_personal_data(offline: Offline) -> None:
         assert answer.status_code == 403
     assert [one.result for one in offline.desk.kept.operations] == ["refused"] * 2
     assert "takes the role privacy" in offline.browser.get("/dead-letters/one?id=E-1").text
+
+
+def test_an_operator_who_may_not_see_a_value_cannot_write_over_it(offline: Offline) -> None:
+    offline.sign_in(PAT)
+    answer = offline.post("/dead-letters/edit", {"id": "E-1", "why": "a guess", "save": "yes", "field.body": "x"})
+    assert answer.status_code == 403
+    assert "takes the role privacy" in answer.text
+    pat = Actor("pat", frozenset({Role.VIEWER, Role.OPERATOR}))
+    with pytest.raises(NotAllowedError, match="privacy"):
+        offline.desk.mend(pat, story(letter()), "{}", "a guess")
+    with pytest.raises(NotAllowedError, match="privacy"):
+        offline.desk.edit(pat, Opened(letter(), ""), "{}", "a guess")
+    assert [(one.action, one.result) for one in offline.desk.kept.operations] == [("edit", "refused")] * 3
 
 
 def test_deeds_are_offered_to_those_who_may(offline: Offline) -> None:
@@ -205,6 +191,11 @@ def test_the_overview_stands_while_kafka_is_away_and_says_so(offline: Offline) -
     assert "tickets" in answer.text
 
 
+def test_what_is_not_in_the_cost_is_said_beside_it(offline: Offline) -> None:
+    offline.sign_in(VIC)
+    assert "calls without an answer" in offline.browser.get("/").text
+
+
 def test_a_worker_that_does_not_answer_is_named(tmp_path: Path) -> None:
     address = "http://127.0.0.1:9/metrics"
     offline = Offline.of(tmp_path, workers=[address])
@@ -258,25 +249,21 @@ def test_what_is_done_needs_a_reason_of_a_line(offline: Offline, path: str, why:
     assert [one.result for one in offline.desk.kept.operations if one.result == "done"] == []
 
 
+@pytest.mark.parametrize("post", [False, True])
+def test_a_third_trace_at_once_is_put_off(offline: Offline, monkeypatch: pytest.MonkeyPatch, post: bool) -> None:
+    monkeypatch.setattr(tracing, "_TURN_S", 0)
+    offline.sign_in(KIM)
+    with tracing._TURNS, tracing._TURNS:
+        answer = offline.post("/trace", FORM) if post else offline.browser.get("/trace?named=E-1")
+    assert answer.status_code == 400
+    assert "two records are being traced" in answer.text
+
+
 def test_all_at_once_are_never_closed(offline: Offline) -> None:
     offline.sign_in(KIM)
     answer = offline.post("/dead-letters/close", {"why": "too many", "status": "all"})
     assert answer.status_code == 400
     assert "choose which" in answer.text
-
-
-def test_who_a_proxy_names_needs_no_token_and_has_forms_of_their_own(tmp_path: Path) -> None:
-    proxied = {"user_header": "X-User", "roles_header": "X-Roles", "proxies": ["10.0.0.1"]}
-    headers = {"X-User": "kim@example.org", "X-Roles": "operator"}
-    inside = Offline.of(tmp_path / "inside", peer="10.0.0.1", **proxied)
-    page = inside.browser.get("/dead-letters/close?cause=undecodable", headers=headers)
-    assert "kim@example.org" in page.text
-    (sign,) = set(re.findall(r'name="form_sign" value="(\w+)"', page.text))
-    form = {"form_sign": sign, "id": "E-1", "why": "curious"}
-    assert "takes the role privacy" in inside.browser.post("/dead-letters/one", data=form, headers=headers).text
-    assert [one.by for one in inside.desk.kept.operations] == ["kim@example.org"]
-    outside = Offline.of(tmp_path / "outside", peer="10.0.0.2", **proxied)
-    assert outside.browser.get("/audit", headers=headers).status_code == 303
 
 
 def test_a_form_larger_than_any_record_is_refused(offline: Offline) -> None:

@@ -23,6 +23,15 @@ TICKET = {
 }
 
 
+@pytest.mark.parametrize("depth", [60, 700, 100_000])
+def test_what_is_nested_without_end_cannot_be_read_and_is_said_so(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    with pytest.raises(NotTakenError) as caught:
+        value(SCHEMA, {**{one.name: one.written for one in entries(SCHEMA, json.dumps(TICKET), {})}, "customer": deep})
+    assert caught.value.fields == {"customer": "write it as JSON, like 12, true, null or {}"}
+    assert {one.written for one in entries(SCHEMA, f'{{"customer": {deep}}}', {})} == {""}
+
+
 def test_a_record_that_nobody_changed_stays_what_it_was() -> None:
     form = entries(SCHEMA, json.dumps(TICKET), {})
     assert json.loads(value(SCHEMA, {one.name: one.written for one in form})) == TICKET

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 import pytest
 from pipeline.console.workers import addresses, ask, told
 from pipeline.errors import UsageError
@@ -39,6 +42,36 @@ def test_a_page_of_something_else_is_no_worker() -> None:
 
 def test_one_that_is_gone_keeps_nobody_from_being_asked() -> None:
     assert [one.trouble != "" for one in ask(["http://127.0.0.1:9/metrics", "http://127.0.0.1:9/"])] == [True, True]
+
+
+class _Odd(BaseHTTPRequestHandler):
+    """Something that is no worker, by the path it is asked for."""
+
+    def do_GET(self) -> None:
+        if self.path == "/protocol":
+            self.wfile.write(b"220 ready\r\n")
+            return
+        body = b"pipeline_lag_records 1\npipeline_paused_reason 1\npipeline_breaker_state 1\n"
+        self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_whatever_answers_there_is_told_and_breaks_nothing() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Odd) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        found = ask([f"http://127.0.0.1:{server.server_port}{path}" for path in ("/protocol", "/labels", "/a b")])
+        server.shutdown()
+        thread.join()
+    assert [one.trouble for one in found] == ["answers with something else than metrics"] * 3
+
+
+@pytest.mark.parametrize("address", ["http://h:port/metrics", "http://h:99999/", "http://[h/metrics", "http:///m"])
+def test_half_an_address_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match=r"console\.workers"):
+        addresses(Settings.model_validate({"console": {"workers": [address]}}))
 
 
 def test_an_address_that_is_none_is_refused_and_the_machines_own_is_the_default() -> None:
