@@ -18,7 +18,6 @@ from pathlib import Path
 
 import pytest
 from pipeline import catalogue
-from pipeline.catalogue import second_chance_group
 from pipeline.deadletters import story
 from pipeline.deadletters.actor import Actor, Role
 from pipeline.deadletters.desk import Desk
@@ -27,7 +26,6 @@ from pipeline.deadletters.history import EVENT_ID
 from pipeline.deadletters.index import Entry
 from pipeline.serde import TopicCodecs
 from pipeline.settings import Settings
-from pipeline.stream.kafka import AdminClient
 from pipeline.stream.publisher import Publisher
 from pipeline.stream.reader import read
 from pipeline.stream.record import Output
@@ -68,14 +66,6 @@ class Case:
                 event = f"{self.run}-{ticket}-{version}".encode()
                 body = {"ticket_id": f"{self.run}-{ticket}", "tenant_id": "acme", "body": f"Lamp {version} broke."}
                 publisher.send(Output(INPUT, f"{self.run}-{ticket}".encode(), codec.encode(body), ((EVENT_ID, event),)))
-
-    def publish_again(self, event: str) -> None:
-        """The same record as the last one of this event."""
-        client = self.settings.kafka.client()
-        named = (EVENT_ID, f"{self.run}-{event}".encode())
-        *_, last = (record for record in read(client, [INPUT]) if named in record.headers)
-        with Publisher(client) as publisher:
-            publisher.send(Output(INPUT, last.key, last.value, last.headers))
 
     def letters(self, tickets: Sequence[str], version: int = 1) -> list[Entry]:
         self.desk.catch_up()
@@ -209,52 +199,6 @@ def test_a_newer_record_of_its_entity_overtakes_it(case: Callable[[Sequence[str]
     assert late.statuses(["T"]) == {Status.OVERTAKEN: 1}
     assert late.statuses(["U"]) == {Status.REPLAYED: 1}
     assert late.events(ENRICHED) == {"T-2": 1, "U-1": 1}
-
-
-def test_a_group_that_lost_its_offsets_sends_nothing_again(case: Callable[[Sequence[str]], Case]) -> None:
-    lost = case(["1s", "2s", "4s", "8s"])
-    tickets = [f"T{number}" for number in range(10)]
-    with lost.worker():
-        with _fault(lost.settings):
-            lost.publish(tickets)
-            lost.until(lambda: len(lost.letters(tickets)) >= len(tickets))
-        lost.until(lambda: lost.statuses(tickets)[Status.REPLAYED] == len(tickets))
-    stood, called = lost.stands(INPUT), lost.events(ENRICHED)
-    deleted = AdminClient(dict(lost.settings.kafka.client())).delete_consumer_groups([second_chance_group("tickets")])
-    for group in deleted.values():
-        group.result()
-    with lost.worker():
-        # In the lane of the same key: when they have gone, it is decided about those before them.
-        with _fault(lost.settings):
-            lost.publish(tickets, version=2)
-            lost.until(lambda: len(lost.letters(tickets, 2)) >= len(tickets))
-        lost.until(lambda: lost.statuses(tickets, 2)[Status.REPLAYED] == len(tickets))
-        # Even one that were sent twice would come out once.
-        lost.publish_again("T0-2")
-        lost.publish(["T0"], version=3)
-        lost.until(lambda: lost.events(ENRICHED)["T0-3"] == 1)
-        assert lost.events(ENRICHED)["T0-2"] == 1
-    assert [event for event in lost.stands(INPUT) if event.endswith("-1")] == stood
-    assert {event: count for event, count in lost.events(ENRICHED).items() if event.endswith("-1")} == called
-    assert lost.statuses(tickets)[Status.REPLAYED] == len(tickets)
-
-
-def test_what_was_opened_exported_and_imported_can_be_sent(case: Callable[[Sequence[str]], Case]) -> None:
-    """Its dead letter still says when it would have been tried."""
-    moved = case(["5s"])
-    with moved.worker(), _fault(moved.settings):
-        moved.publish(["T"])
-        moved.until(lambda: moved.statuses(["T"]) == {Status.WAITING: 1})
-    told = moved.folder / "enrichments" / "tickets" / "enrichment.yaml"
-    told.write_text(told.read_text().replace("causes: [answer_invalid]", "causes: []"))
-    with moved.worker():
-        moved.until(lambda: moved.statuses(["T"]) == {Status.OPEN: 1})
-        (line,) = moved.desk.exported(KIM, Filter(ids=[f"{moved.run}-T-1"]))
-        elsewhere = f"{moved.run}/1/2"
-        moved.desk.put_back(KIM, [json.dumps({**line, "id": elsewhere}).encode()])
-        report = moved.desk.replay(KIM, moved.desk.plan(KIM, Filter(ids=[elsewhere])), "of a test", wait=True)
-    assert report.outcomes == {Status.REPLAYED: 1}
-    assert moved.events(ENRICHED) == {"T-1": 1}
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
