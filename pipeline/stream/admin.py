@@ -190,7 +190,7 @@ class Admin:
         return created
 
     def configure(self, topic: str, config: Mapping[str, str]) -> None:
-        """Sets these of a topic's settings and no others."""
+        """Sets these of a topic's settings and no others; brokers show them a moment later."""
         entries = [
             ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
         ]
