@@ -39,6 +39,8 @@ from pipeline.stream.record import Output, Record
 VALUE = b"x" * 256
 STUCK = b"key-stuck"
 SAMPLE_S = 0.25
+WINDOW = 4
+"""Samples."""
 FULL_SPEED = 0.9
 """Of the usual rate."""
 
@@ -189,10 +191,11 @@ def backlog(client: Mapping[str, str], records: int) -> list[Sample]:
 def _speed(samples: Sequence[Sequence[Sample]]) -> Sample:
     """Records a second at full speed, seconds from the start to it, and memory of the first worker in three moments."""
     first = [one for one in samples[0] if one["lag"] or one["committed"]]
+    ends = [place for place, one in enumerate(samples[0]) if _first(samples[0]) < one["at_s"] <= _last(samples[0])]
+    # Over a second each: what is answered at once comes out at once, and then nothing for as long as a call takes.
     rates = [
         (now["at_s"], (now["committed"] - before["committed"]) / (now["at_s"] - before["at_s"]))
-        for before, now in zip(samples[0], samples[0][1:], strict=False)
-        if now["committed"] > before["committed"]
+        for before, now in ((samples[0][max(0, place - WINDOW)], samples[0][place]) for place in ends)
     ]
     usual = statistics.median(rate for _, rate in rates[len(rates) // 3 :])
     moments = [first[len(first) * part // 4]["memory_mb"] for part in (1, 2, 3)]

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from pipeline.catalogue import Catalogue, Enrichment
 from pipeline.console import workers
 from pipeline.console.backlog import Backlog, Waiting
-from pipeline.console.spending import BudgetUse, Spending, Sum
+from pipeline.console.spending import BudgetUse, Cost, Spending
 from pipeline.console.workers import Worker
 from pipeline.deadletters.desk import Desk
 from pipeline.deadletters.filter import Filter, Status
@@ -60,7 +60,7 @@ class EnrichmentView:
     open_letters: int | None
     waiting_letters: int
     """Of the others, those that wait for their next try."""
-    cost: Sum | None
+    cost: Cost | None
     working: int
     """Workers that say they work for it."""
     in_flight: float

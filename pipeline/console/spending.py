@@ -4,50 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import cast
+from typing import NamedTuple, cast
 
 from pipeline.catalogue import Catalogue
 from pipeline.errors import PipelineError, RecordError
+from pipeline.llm.budget import ANY, Budget, LocalLedger, Period, Spent
+from pipeline.llm.policy import GatewayPolicy
 from pipeline.serde import Decoder, TopicCodecs, decode_now
-from pipeline.settings import LimitSettings, Settings
+from pipeline.settings import Settings
 from pipeline.stream.reader import Part, read, spans
 
-_ANY = "*"
-_Whose = tuple[date, str, str]
-"""Day, tenant and enrichment."""
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Money in US dollars; `simulated` is the part of it that nobody pays."""
 
-@dataclass(slots=True)
-class Sum:
-    """Money in US dollars and tokens; `simulated` is the part of the money that nobody pays."""
-
-    usd: Decimal = Decimal(0)
-    simulated: Decimal = Decimal(0)
-    tokens: int = 0
-
-    def add(self, other: Sum) -> None:
-        """Takes another one in."""
-        self.usd += other.usd
-        self.simulated += other.simulated
-        self.tokens += other.tokens
+    usd: Decimal
+    simulated: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:
     """One budget and what of it is spent in its period."""
 
-    limit: LimitSettings
-    spent: Sum
+    limit: Budget
+    spent: Spent
 
     @property
     def share(self) -> float:
         """Of what may be spent, by money or tokens, whichever is nearer to its end."""
-        shares = [float(self.spent.usd / self.limit.usd)] if self.limit.usd else []
-        return max([*shares, self.spent.tokens / self.limit.tokens] if self.limit.tokens else shares, default=0.0)
+        return float(self.limit.used(self.spent))
 
 
 class Spending:
@@ -55,10 +45,8 @@ class Spending:
 
     def __init__(self, client: Mapping[str, str], codecs: TopicCodecs, settings: Settings) -> None:
         self._client, self._codecs = client, codecs
-        self._limits: Sequence[LimitSettings] = settings.budget.limits
-        if settings.budget.daily_usd:
-            self._limits = (LimitSettings(usd=settings.budget.daily_usd, soft_share=Decimal(1)), *self._limits)
-        self._sums: dict[_Whose, Sum] = {}
+        self._budgets = GatewayPolicy.of(settings.gateway, settings.budget).budgets
+        self._paid, self._simulated = LocalLedger(), LocalLedger()
         self._positions: dict[Part, int] | None = None
         self._decoders: dict[str, Decoder] = {}
         self._lock = threading.Lock()
@@ -73,31 +61,28 @@ class Spending:
             self._thread.start()
         self._thread.join(within)
 
-    def today(self, enrichment: str) -> Sum | None:
+    def today(self, enrichment: str) -> Cost | None:
         """Since midnight UTC; None while it is not counted yet."""
-        day = datetime.now(UTC).date()
-        return self._sum(day, day, _ANY, enrichment) if self._positions is not None else None
+        if self._positions is None:
+            return None
+        now = datetime.now(UTC)
+        with self._lock:
+            usd, simulated = (
+                ledger.spent(ANY, enrichment, Period.DAY, now).usd for ledger in (self._paid, self._simulated)
+            )
+        return Cost(usd + simulated, simulated)
 
     def budgets(self) -> list[BudgetUse]:
         """Those that are set, in their order; none while it is not counted yet."""
         if self._positions is None:
             return []
-        day = datetime.now(UTC).date()
-        return [
-            BudgetUse(
-                limit,
-                self._sum(day.replace(day=1) if limit.period == "month" else day, day, limit.tenant, limit.enrichment),
-            )
-            for limit in self._limits
-        ]
-
-    def _sum(self, first: date, last: date, tenant: str, enrichment: str) -> Sum:
-        total = Sum()
+        now = datetime.now(UTC)
         with self._lock:
-            for (day, whose, name), part in self._sums.items():
-                if first <= day <= last and tenant in (_ANY, whose) and enrichment in (_ANY, name):
-                    total.add(part)
-        return total
+            return [
+                BudgetUse(one, self._paid.spent(*whose, now) + self._simulated.spent(*whose, now))
+                for one in self._budgets
+                for whose in [(one.tenant, one.enrichment, one.period)]
+            ]
 
     def _read(self) -> None:
         try:
@@ -112,39 +97,38 @@ class Spending:
         ends = {part: span.end for part, span in spans(self._client, topics).items()}
         if self._positions is None:
             now = datetime.now(UTC)
-            months = any(limit.period == "month" for limit in self._limits)
-            start = datetime(now.year, now.month, 1 if months else now.day, tzinfo=UTC)
-            records = read(self._client, topics, start=start)
+            months = any(budget.period is Period.MONTH for budget in self._budgets)
+            records = read(self._client, topics, start=(Period.MONTH if months else Period.DAY).begins(now))
         else:
             begins = {part: self._positions.get(part, 0) for part, end in ends.items()}
             begins = {part: place for part, place in begins.items() if place < ends[part]}
             records = read(self._client, topics, start=begins) if begins else iter(())
-        places, new = dict(ends), defaultdict[_Whose, Sum](Sum)
+        places, new = dict(ends), defaultdict[_Whose, Spent](Spent)
         for record in records:
             part = record.topic, record.partition
             places[part] = max(places.get(part, 0), record.offset + 1)
             self._take(new, record.topic, record.value)
         # Sums and positions change together, at the end: a read that breaks off is done anew, and counts once.
-        today = datetime.now(UTC).date()
         with self._lock:
-            for whose, found in new.items():
-                self._sums.setdefault(whose, Sum()).add(found)
-            self._sums = {whose: found for whose, found in self._sums.items() if whose[0] >= today.replace(day=1)}
+            for one, spent in new.items():
+                (self._simulated if one.simulated else self._paid).add(one.tenant, one.enrichment, spent, one.day)
             self._positions = places
 
-    def _take(self, sums: defaultdict[_Whose, Sum], topic: str, value: bytes | None) -> None:
+    def _take(self, sums: defaultdict[_Whose, Spent], topic: str, value: bytes | None) -> None:
         if topic not in self._decoders:
             self._decoders[topic] = self._codecs.decoder(topic)
         try:
             used = decode_now(self._decoders[topic], value or b"").record
         except RecordError:
             return
-        paid = cast(Decimal, used["cost_usd"])
-        part = sums[cast(datetime, used["at"]).date(), str(used["tenant_id"]), str(used["enrichment"])]
-        part.add(
-            Sum(
-                paid,
-                paid if used["simulated"] else Decimal(0),
-                int(cast(int, used["input_tokens"])) + int(cast(int, used["output_tokens"])),
-            )
-        )
+        day = Period.DAY.begins(cast(datetime, used["at"]))
+        whose = _Whose(str(used["tenant_id"]), str(used["enrichment"]), day, bool(used["simulated"]))
+        tokens = cast(int, used["input_tokens"]) + cast(int, used["output_tokens"])
+        sums[whose] += Spent(cast(Decimal, used["cost_usd"]), tokens)
+
+
+class _Whose(NamedTuple):
+    tenant: str
+    enrichment: str
+    day: datetime
+    simulated: bool

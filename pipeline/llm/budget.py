@@ -68,6 +68,13 @@ class Budget:
     def covers(self, tenant: str, enrichment: str) -> bool:
         return self.tenant in (ANY, tenant) and self.enrichment in (ANY, enrichment)
 
+    def used(self, spent: Spent) -> Decimal:
+        """The share of it that `spent` is, what was given up included; by money or tokens, whichever is more."""
+        used = (spent.usd + spent.unsettled_usd) / self.usd if self.usd else Decimal(0)
+        if self.tokens:
+            used = max(used, Decimal(spent.tokens + spent.unsettled_tokens) / self.tokens)
+        return used
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -174,11 +181,7 @@ class Level(StrEnum):
 
 def level(budget: Budget, spent: Spent) -> Level:
     """Where `spent` (what is on its way, and what was given up, included) leaves the budget."""
-    used = Decimal(0)
-    if budget.usd:
-        used = (spent.usd + spent.unsettled_usd) / budget.usd
-    if budget.tokens:
-        used = max(used, Decimal(spent.tokens + spent.unsettled_tokens) / budget.tokens)
+    used = budget.used(spent)
     if used >= 1:
         return Level.HARD
     return Level.SOFT if used >= budget.soft_share else Level.FREE

@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 from pipeline.catalogue import load
 from pipeline.console import spending
-from pipeline.console.spending import Spending
+from pipeline.console.spending import Cost, Spending
 from pipeline.errors import UnavailableError
 from pipeline.serde import Registry, TopicCodecs
 from pipeline.serde.codec import AvroCodec
 from pipeline.serde.registry import parsed
-from pipeline.settings import CatalogueSettings, RegistrySettings, Settings
+from pipeline.settings import BudgetSettings, CatalogueSettings, LimitSettings, RegistrySettings, Settings
 from pipeline.stream.reader import Part, Span
 from pipeline.stream.record import Record
 
@@ -78,14 +78,18 @@ def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
 
 @pytest.fixture
 def spent() -> Spending:
+    return _spending(Settings())
+
+
+def _spending(settings: Settings) -> Spending:
     codecs = TopicCodecs(CATALOGUE, RegistrySettings())
     codecs.__dict__["registry"] = _Registry(RegistrySettings(url="http://127.0.0.1:9"))
-    return Spending({}, codecs, Settings())
+    return Spending({}, codecs, settings)
 
 
-def _today(spent: Spending) -> tuple[Decimal, int] | None:
+def _today(spent: Spending) -> Decimal | None:
     found = spent.today("tickets")
-    return None if found is None else (found.usd, found.tokens)
+    return None if found is None else found.usd
 
 
 @pytest.mark.parametrize("read_before", [0, 3])
@@ -96,14 +100,21 @@ def test_what_was_read_before_a_break_is_not_counted_twice(ledger: Ledger, spent
     ledger.breaks_at = read_before + 2
     spent.refresh(60)
     assert "silent" in spent.trouble
-    assert _today(spent) == ((Decimal("1.5"), 450) if read_before else None)
+    assert _today(spent) == (Decimal("1.5") if read_before else None)
     spent.refresh(60)
     assert spent.trouble == ""
-    assert _today(spent) == (len(ledger.used) * Decimal("0.5"), len(ledger.used) * 150)
+    assert _today(spent) == len(ledger.used) * Decimal("0.5")
 
 
-def test_days_of_other_months_are_forgotten(ledger: Ledger, spent: Spending) -> None:
+def test_budgets_count_their_period_and_whose_they_are(ledger: Ledger) -> None:
+    limits = [
+        LimitSettings(tenant="acme", period="month", usd=Decimal(3)),
+        LimitSettings(tenant="other", usd=Decimal(3)),
+        LimitSettings(enrichment="tickets", tokens=900),
+    ]
     ledger.used.insert(0, _used(datetime.now(UTC) - timedelta(days=40)))
+    ledger.used.append({**_used(datetime.now(UTC)), "simulated": True})
+    spent = _spending(Settings(budget=BudgetSettings(limits=limits, daily_usd=Decimal(4))))
     spent.refresh(60)
-    assert _today(spent) == (Decimal("1.5"), 450)
-    assert {day.month for day, _, _ in spent._sums} == {datetime.now(UTC).month}
+    assert [use.share for use in spent.budgets()] == pytest.approx([2 / 3, 0, 2 / 3, 0.5])
+    assert spent.today("tickets") == Cost(Decimal(2), Decimal("0.5"))
